@@ -1,0 +1,48 @@
+"""``zsl-bench list``."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from zsl_bench.cli import main
+
+
+def as_json(*arguments: str):
+    done = CliRunner().invoke(main, ["list", *arguments, "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_classes_of_a_set():
+    rows = as_json("classes", "ucf101")
+    assert len(rows) == 101
+    assert set(rows[0]) == {"name", "words", "label", "aliases"}
+    by_name = {row["name"]: row for row in rows}
+    assert by_name["HandstandPushups"]["words"] == ["handstand", "pushups"]
+    assert "HandStandPushups" in by_name["HandstandPushups"]["aliases"]
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("hmdb51", 51), ("activitynet200", 200), ("kinetics400", 400), ("kinetics600", 600),
+     ("kinetics700", 700), ("sun397", 397), ("tp1", 662)],
+)  # fmt: skip
+def test_sizes(name, count):
+    assert len(as_json("classes", name)) == count
+
+
+def test_the_overviews():
+    assert {row["name"] for row in as_json("classes")} >= {"ucf101", "sun397"}
+    assert {row["name"] for row in as_json("splits")} == {"kinetics700-tp1", "kinetics700-tp2"}
+    assert {p["id"] for p in as_json("protocols")} == {"brattoli-full", "brattoli-half"}
+    assert len(as_json("protocols", "1")["datasets"]["ucf101"]["trials"]) == 10
+    assert {m["name"] for m in as_json("models")} >= {"e2e", "e2e-random", "frozen"}
+    assert {p["name"] for p in as_json("policies")} >= {"paper-25", "official-25", "first-16"}
+
+
+def test_tables_show_whole_names_in_a_pipe():
+    done = CliRunner().invoke(main, ["list", "classes", "kinetics700"])
+    assert "passing American football (not in game)" in done.stdout

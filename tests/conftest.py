@@ -1,0 +1,80 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real clips and lists beside the project, where there is one."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the real clips and lists of ../shared/data are not here")
+    return SHARED_DATA
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the user's cache out of the tests."""
+    monkeypatch.setenv("ZSL_BENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(autouse=True)
+def _random_state_untouched() -> None:
+    """Restore the global random states, which nothing here may depend on."""
+    python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    yield
+    random.setstate(python)
+    np.random.set_state(legacy)  # noqa: NPY002
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip GPU tests without a GPU, unless ``ZSL_BENCH_REQUIRE_GPU=1`` says that one must be."""
+    if item.get_closest_marker("gpu") is None:
+        return
+    import torch
+
+    if torch.cuda.is_available():
+        return
+    if os.environ.get("ZSL_BENCH_REQUIRE_GPU") == "1":
+        pytest.fail("ZSL_BENCH_REQUIRE_GPU=1, and there is no CUDA device")
+    pytest.skip("no CUDA device")
+
+
+@pytest.fixture(scope="session")
+def write_video() -> Callable[..., Path]:
+    """Return a function that encodes a small real video of one colour that brightens."""
+    import av
+
+    def write(
+        path: Path,
+        colour: tuple[int, int, int] = (200, 40, 40),
+        *,
+        frames: int = 20,
+        size: tuple[int, int] = (64, 48),
+        codec: str = "mpeg4",
+    ) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream(codec, rate=25)
+            stream.width, stream.height = size
+            stream.pix_fmt = "yuv420p"
+            for number in range(frames):
+                picture = np.empty((size[1], size[0], 3), dtype=np.uint8)
+                picture[:] = np.clip(np.array(colour) + number, 0, 255)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            container.mux(stream.encode())
+        return path
+
+    return write

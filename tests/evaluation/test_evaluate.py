@@ -1,0 +1,313 @@
+"""Evaluation end to end on real video files, with a model whose answers are known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from zsl_bench import comparable, evaluate, load_result
+from zsl_bench.errors import DatasetError, ModelError, ProtocolError, VideoError, ZslBenchError
+from zsl_bench.evaluation.store import BLOCK
+from zsl_bench.files import sha256_file
+
+
+def run(model, folder, out=None, **settings):
+    (result,) = evaluate(model, data={"colours": folder}, out=out, workers=0, **settings)
+    return result
+
+
+def test_a_model_that_knows_the_colours_is_right_everywhere(colour_model, colour_folder, tmp_path):
+    result = run(colour_model(), colour_folder, tmp_path / "out")
+    assert result.complete
+    assert result.coverage["scored"] == result.coverage["expected"] == 15
+    fingerprint = result.identity["classes"]["fingerprint"][:12]
+    assert set(result.scores) == {f"half@{fingerprint}", f"full@{fingerprint}"}
+    for scores in result.scores.values():
+        assert scores["mean"]["top1"] == 1.0
+    assert len(result.scores[f"half@{fingerprint}"]["trials"]) == 10
+    assert result.verdict == "disjoint (brattoli2020, 0.05)"
+
+
+def test_a_wrong_answer_costs_what_it_should(colour_model, colour_folder, write_video):
+    write_video(colour_folder / "red thing" / "liar.avi", (30, 190, 30))
+    result = run(colour_model(), colour_folder, protocols=["full"])
+    (scores,) = result.scores.values()
+    assert scores["mean"]["top1"] == pytest.approx(15 / 16)
+    assert scores["trials"][0]["per_class"]["red thing"] == (4, 0.75)
+
+
+def test_files_are_whole_and_can_be_scored_again(colour_model, colour_folder, tmp_path):
+    out = tmp_path / "out"
+    result = run(colour_model(), colour_folder, out)
+    path = out / f"{result.stem}.json"
+    loaded = load_result(path)
+    assert loaded.identity == json.loads(json.dumps(result.identity))
+    assert loaded.sha256 == result.sha256
+    assert path.name == f"colour--colours--{result.sha256[:12]}.json"
+    arrays = out / loaded.arrays["file"]
+    assert sha256_file(arrays) == loaded.arrays["sha256"]
+    with np.load(arrays, allow_pickle=False) as saved:
+        videos, classes = saved["video_vectors"], saved["class_vectors"]
+        cosine = (videos / np.linalg.norm(videos, axis=1, keepdims=True)) @ (
+            classes / np.linalg.norm(classes, axis=1, keepdims=True)
+        ).T
+        assert (cosine.argmax(axis=1) == saved["labels"]).all()
+        assert saved["video_ids"].tolist() == sorted(saved["video_ids"].tolist())
+
+
+def test_clips_that_repeat_are_run_once_and_weighted(colour_model, colour_folder):
+    model = colour_model()
+    run(model, colour_folder)
+    # 5 and 18 frames give 1 and 3 different windows of 16, 40 frames give 25 starts 0 to 24.
+    assert model.clips_run == 5 * (1 + 3 + 25)
+
+
+def test_vectors_equal_a_slow_run_of_all_25_clips(colour_model, colour_folder, tmp_path):
+    from zsl_bench.video import clip_policy, load_clips
+
+    model = colour_model()
+    out = tmp_path / "out"
+    result = run(model, colour_folder, out, batch_size=4)
+    with np.load(out / result.arrays["file"]) as saved:
+        vectors = dict(zip(saved["video_ids"].tolist(), saved["video_vectors"], strict=True))
+    policy = clip_policy("paper-25")
+    for identifier, vector in vectors.items():
+        path = colour_folder / identifier
+        clips = load_clips(path, policy, model.card.clip)
+        every = clips.frames[policy.indices(clips.total)]
+        outputs = [model.embed_clips(torch.from_numpy(clip[None]))[0].numpy() for clip in every]
+        assert len(outputs) == 25
+        assert vector == pytest.approx(np.mean(outputs, axis=0), rel=1e-5)
+
+
+def test_a_second_run_decodes_nothing(colour_model, colour_folder, tmp_path):
+    out = tmp_path / "out"
+    first = run(colour_model(), colour_folder, out, protocols=["full"])
+    model = colour_model()
+    second = run(model, colour_folder, out, protocols=["half"])
+    assert model.clips_run == 0
+    assert comparable(first, second) == ("protocols",)
+
+
+def test_a_changed_video_or_setting_is_run_again(
+    colour_model, colour_folder, tmp_path, write_video
+):
+    out = tmp_path / "out"
+    run(colour_model(), colour_folder, out)
+    for change in ({"policy": "first-16"}, {"precision": "bf16"}, {"batch_size": 3}):
+        model = colour_model()
+        run(model, colour_folder, out, **change)
+        assert model.clips_run > 0, change
+    write_video(colour_folder / "red thing" / "clip0.avi", (9, 9, 200), frames=7)
+    model = colour_model()
+    assert run(model, colour_folder, out).scores
+    assert model.clips_run > 0
+    for fields in ({"revision": "2"}, {"name": "other"}, {"pooling": "mean-of-unit"}):
+        model = colour_model(**fields)
+        run(model, colour_folder, out)
+        assert model.clips_run > 0, fields
+
+
+def test_an_unversioned_model_is_never_taken_from_the_store(colour_model, colour_folder, tmp_path):
+    for _ in range(2):
+        model = colour_model(revision=None)
+        result = run(model, colour_folder, tmp_path / "out")
+        assert model.clips_run > 0
+        assert result.identity["model"]["weights"] == "unversioned"
+
+
+class DiesError(RuntimeError):
+    """The test's own interruption."""
+
+
+def test_a_run_that_dies_goes_on_where_it_was_and_ends_the_same(
+    colour_model, colour_folder, tmp_path, write_video
+):
+    for number in range(BLOCK):
+        write_video(colour_folder / "blue thing" / f"more{number}.avi", (20, 20, 180), frames=6)
+    whole = run(colour_model(), colour_folder, tmp_path / "whole", batch_size=3)
+
+    class Mortal(colour_model):
+        def embed_clips(self, clips):
+            if self.clips_run > 100:
+                raise DiesError
+            return super().embed_clips(clips)
+
+    with pytest.raises(DiesError):
+        run(Mortal(), colour_folder, tmp_path / "out", batch_size=3)
+    blocks = list((tmp_path / "out" / "vectors").glob("*/*.npz"))
+    assert len(blocks) == 1
+    model = colour_model()
+    resumed = run(model, colour_folder, tmp_path / "out", batch_size=3)
+    assert 0 < model.clips_run < 130
+    assert resumed.sha256 == whole.sha256
+    assert resumed.scores == whole.scores
+    assert resumed.arrays["sha256"] == whole.arrays["sha256"], "byte-equal vectors"
+    assert not list((tmp_path / "out" / "vectors").glob("*/*.npz")), "blocks are joined"
+
+
+def test_a_damaged_block_is_run_again(colour_model, colour_folder, tmp_path):
+    out = tmp_path / "out"
+    first = run(colour_model(), colour_folder, out)
+    (whole,) = (out / "vectors").glob("*.npz")
+    whole.write_bytes(whole.read_bytes()[:100])
+    model = colour_model()
+    again = run(model, colour_folder, out)
+    assert model.clips_run > 0
+    assert again.arrays["sha256"] == first.arrays["sha256"]
+
+
+def test_unreadable_videos_are_an_error_that_names_them(colour_model, colour_folder, tmp_path):
+    (colour_folder / "red thing" / "broken.avi").write_bytes(b"no video" * 100)
+    out = tmp_path / "out"
+    with pytest.raises(VideoError, match=r"1 of 16 videos are unreadable: red thing/broken\.avi"):
+        run(colour_model(), colour_folder, out)
+    assert not list(out.glob("*.json"))
+    model = colour_model()
+    result = run(model, colour_folder, out, allow_unreadable=True, protocols=["full"])
+    assert model.clips_run == 0, "what was run before is kept"
+    (scores,) = result.scores.values()
+    assert not result.complete
+    assert [u["id"] for u in result.coverage["unreadable"]] == ["red thing/broken.avi"]
+    assert scores["mean"]["top1"] == 1.0
+    assert scores["trials"][0]["top1_bounds"] == (pytest.approx(15 / 16), 1.0)
+    assert scores["trials"][0]["num_classes"] == 5
+
+
+def test_a_partial_copy_is_an_error_and_then_has_bounds(colour_model, tmp_path, write_video):
+    folder = tmp_path / "UCF-101"
+    write_video(folder / "Archery" / "v_Archery_g01_c01.avi")
+    write_video(folder / "Diving" / "v_Diving_g02_c03.avi")
+
+    class Ucf(colour_model):
+        def embed_classes(self, classes):
+            return torch.eye(len(classes))[:, : len(classes)]
+
+        def embed_clips(self, clips):
+            rows = torch.zeros(len(clips), 101)
+            rows[:, 2] = 1.0
+            return rows
+
+    with pytest.raises(DatasetError, match="13318 of its 13320 videos are missing"):
+        evaluate(Ucf(), data={"ucf101": folder}, workers=0)
+    (result,) = evaluate(Ucf(), data={"ucf101": folder}, workers=0, allow_partial=True)
+    full = result.scores["brattoli-full"]
+    assert not result.complete
+    assert full["trials"][0]["num_classes"] == 101
+    assert full["mean"]["top1"] == 0.5, "class 2 is Archery"
+    assert full["trials"][0]["top1_bounds"] == (
+        pytest.approx(1 / 13320),
+        pytest.approx(13319 / 13320),
+    )
+    half = result.scores["brattoli-half"]
+    assert half["unscorable"]
+    assert len(half["trials"]) == 10
+    (custom,) = evaluate(Ucf(), data={"ucf101": folder}, workers=0, restrict_to_present=True)
+    assert list(custom.scores) == ["custom"]
+    assert custom.scores["custom"]["trials"][0]["num_classes"] == 2
+    assert not custom.complete
+
+
+def test_a_scoring_model_goes_through_the_same_door(colour_model, colour_folder, tmp_path):
+    class Scores:
+        def __init__(self) -> None:
+            self.inner = colour_model()
+            self.card = self.inner.card
+
+        def score(self, clips, classes):
+            distance = torch.cdist(self.inner.embed_clips(clips), self.inner.embed_classes(classes))
+            return -distance
+
+    result = run(Scores(), colour_folder, tmp_path / "out", protocols=["full"])
+    (scores,) = result.scores.values()
+    assert scores["mean"]["top1"] == 1.0
+    with np.load(tmp_path / "out" / result.arrays["file"]) as saved:
+        assert saved["scores"].shape == (15, 5)
+
+
+def test_equal_class_vectors_are_reported_and_never_help(colour_model, colour_folder):
+    class Blind(colour_model):
+        def embed_classes(self, classes):
+            vectors = super().embed_classes(classes)
+            vectors[1] = vectors[0]
+            return vectors
+
+    result = run(Blind(), colour_folder, protocols=["full"])
+    assert len(result.zero_shot["equal_class_vectors"][0]) == 2
+    (scores,) = result.scores.values()
+    assert scores["mean"]["top1"] == pytest.approx(9 / 15)
+
+
+def test_workers_give_the_same_bytes(colour_model, colour_folder, tmp_path):
+    alone = run(colour_model(), colour_folder, tmp_path / "a")
+    (many,) = evaluate(
+        colour_model(), data={"colours": colour_folder}, out=tmp_path / "b", workers=2
+    )
+    assert alone.arrays["sha256"] == many.arrays["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        ("nan clips", "not finite"),
+        ("nan classes", "not finite"),
+        ("short", r"not \(\d+, D\)"),
+        ("few classes", "array of"),
+    ],
+)
+def test_a_broken_model_is_told_what_is_wrong(colour_model, colour_folder, broken, words):
+    class Broken(colour_model):
+        def embed_clips(self, clips):
+            out = super().embed_clips(clips)
+            return {"nan clips": out * torch.nan, "short": out[:-1]}.get(broken, out)
+
+        def embed_classes(self, classes):
+            out = super().embed_classes(classes)
+            return {"nan classes": out * torch.nan, "few classes": out[:2]}.get(broken, out)
+
+    with pytest.raises(ModelError, match=words):
+        run(Broken(), colour_folder)
+
+
+def test_bad_requests_fail_before_any_video_is_read(colour_model, colour_folder):
+    model = colour_model()
+    for error, settings in (
+        (ProtocolError, {"protocols": ["brattoli-half"]}),
+        (ModelError, {"policy": "uniform-8"}),
+        (ZslBenchError, {"precision": "fp8"}),
+        (ZslBenchError, {"device": "tpu"}),
+        (ZslBenchError, {"batch_size": 0}),
+    ):
+        with pytest.raises(error):
+            run(model, colour_folder, **settings)
+    with pytest.raises(DatasetError, match="no data set"):
+        evaluate(model, data={})
+    with pytest.raises(ModelError, match="no ModelCard"):
+        run(object(), colour_folder)
+    assert model.clips_run == 0
+
+
+def test_bf16_is_close_to_fp32(colour_model, colour_folder):
+    layer = torch.nn.Linear(3, 8)
+
+    class Projected(colour_model):
+        def embed_clips(self, clips):
+            return layer(super().embed_clips(clips) / 100.0)
+
+        def embed_classes(self, classes):
+            return layer(super().embed_classes(classes) / 100.0)
+
+    for precision in ("fp32", "bf16"):
+        result = run(Projected(), colour_folder, precision=precision, protocols=["full"])
+        assert result.identity["precision"] == precision
+
+
+def test_nothing_is_written_without_out(colour_model, colour_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = set(Path().rglob("*"))
+    run(colour_model(), colour_folder)
+    assert set(Path().rglob("*")) == before

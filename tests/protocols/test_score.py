@@ -1,0 +1,132 @@
+"""Protocol scores against a brute-force scorer that shares no code with the package."""
+
+from __future__ import annotations
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+
+from zsl_bench.classes import load_class_set
+from zsl_bench.protocols import custom_protocol, resolve_protocol, score_protocol
+from zsl_bench.scoring import ScoreMatrix, cosine_scores
+
+
+def brute_trial(classes, labels, scores, trial) -> tuple[float, float, float]:
+    """Top-1, top-5, mean per class by sorting each video's candidates, truth last on a tie."""
+    chosen = set(trial)
+    first, five, by_class = 0, 0, {}
+    count = 0
+    for row, label in zip(scores.tolist(), labels, strict=True):
+        if classes[label] not in chosen:
+            continue
+        count += 1
+        candidates = [
+            (-row[c], c == label, name) for c, name in enumerate(classes) if name in chosen
+        ]
+        order = [name for _, _, name in sorted(candidates)]
+        place = order.index(classes[label])
+        first += place == 0
+        five += place < 5
+        by_class.setdefault(label, []).append(place == 0)
+    means = [sum(hits) / len(hits) for hits in by_class.values()]
+    return first / count, five / count, math.fsum(means) / len(means)
+
+
+def random_matrix(dataset: str, num_videos: int, seed: int, *, duplicates: bool) -> ScoreMatrix:
+    rng = np.random.default_rng(seed)
+    classes = load_class_set(dataset).names
+    vectors = rng.normal(size=(len(classes), 16)).astype(np.float32)
+    if duplicates:
+        vectors[5::7] = vectors[0]
+    labels = rng.integers(len(classes), size=num_videos)
+    videos = (vectors[labels] + 1.5 * rng.normal(size=(num_videos, 16))).astype(np.float32)
+    return ScoreMatrix(
+        classes=classes,
+        video_ids=tuple(f"v{i}" for i in range(num_videos)),
+        labels=labels.astype(np.int64),
+        scores=cosine_scores(videos, vectors),
+    )
+
+
+@pytest.mark.parametrize("duplicates", [False, True])
+@pytest.mark.parametrize("dataset", ["ucf101", "hmdb51"])
+@pytest.mark.parametrize("protocol", ["1", "2"])
+def test_scores_equal_the_brute_force_scorer(dataset, protocol, duplicates):
+    matrix = random_matrix(dataset, 400, seed=len(dataset), duplicates=duplicates)
+    resolved = resolve_protocol(protocol, load_class_set(dataset))
+    scored = score_protocol(matrix, resolved)
+    expected = [
+        brute_trial(matrix.classes, matrix.labels, matrix.scores, trial)
+        for trial in resolved.trials
+    ]
+    for trial, (top1, top5, per_class) in zip(scored.trials, expected, strict=True):
+        assert trial.top1 == top1
+        assert trial.top5 == top5
+        assert trial.mean_per_class == pytest.approx(per_class, abs=1e-12)
+        assert trial.top1_bounds == (top1, top1)
+    assert scored.mean["top1"] == pytest.approx(statistics.fmean(e[0] for e in expected), abs=1e-12)
+    assert scored.std["top1"] == pytest.approx(statistics.pstdev(e[0] for e in expected), abs=1e-12)
+    assert scored.mean["top5"] == pytest.approx(statistics.fmean(e[1] for e in expected), abs=1e-12)
+    assert scored.unscorable == ()
+
+
+def hand_made() -> tuple[ScoreMatrix, object]:
+    ucf = load_class_set("ucf101")
+    names = ["Archery", "Basketball", "Diving"]
+    columns = [ucf.names.index(name) for name in names]
+    scores = np.full((3, 101), -1.0)
+    scores[0, columns] = [0.9, 0.5, 0.1]
+    scores[1, columns] = [0.9, 0.5, 0.1]
+    scores[2, columns] = [0.2, 0.8, 0.8]
+    matrix = ScoreMatrix(
+        classes=ucf.names,
+        video_ids=("a", "b", "c"),
+        labels=np.array([columns[0], columns[1], columns[2]]),
+        scores=scores,
+    )
+    return matrix, custom_protocol(ucf, names)
+
+
+def test_missing_videos_give_bounds_and_never_touch_the_candidates():
+    matrix, protocol = hand_made()
+    expected = dict.fromkeys(matrix.classes, 0) | {"Archery": 4, "Basketball": 1, "Diving": 1}
+    (trial,) = score_protocol(matrix, protocol, expected=expected).trials
+    assert trial.num_classes == 3
+    assert trial.chance == pytest.approx(1 / 3)
+    assert (trial.num_videos, trial.num_expected) == (3, 6)
+    assert trial.top1 == pytest.approx(1 / 3), "the tie of c does not count as right"
+    assert trial.top1_bounds == (pytest.approx(1 / 6), pytest.approx(4 / 6))
+    assert trial.top5_bounds == (0.5, 1.0)
+    assert trial.per_class == {"Archery": (1, 1.0), "Basketball": (1, 0.0), "Diving": (1, 0.0)}
+
+
+def test_trials_without_a_video_are_not_scorable_and_not_zero():
+    matrix, _ = hand_made()
+    part = ScoreMatrix(
+        classes=matrix.classes,
+        video_ids=("a",),
+        labels=matrix.labels[:1],
+        scores=matrix.scores[:1],
+    )
+    resolved = resolve_protocol("1", load_class_set("ucf101"))
+    scored = score_protocol(part, resolved)
+    without = [i for i, trial in enumerate(resolved.trials) if "Archery" not in trial]
+    assert 0 < len(without) < 10
+    assert list(scored.unscorable) == without
+    assert all(scored.trials[i].top1 is None for i in without)
+    assert scored.mean["top1"] == 1.0
+
+
+def test_nothing_scored_at_all_gives_none_everywhere():
+    matrix, protocol = hand_made()
+    empty = ScoreMatrix(
+        classes=matrix.classes,
+        video_ids=(),
+        labels=matrix.labels[:0],
+        scores=matrix.scores[:0],
+    )
+    scored = score_protocol(empty, protocol)
+    assert scored.unscorable == (0,)
+    assert set(scored.mean.values()) == {None}

@@ -1,0 +1,29 @@
+"""The error family: one line, three parts, whole across processes."""
+
+from __future__ import annotations
+
+import pickle
+
+from zsl_bench.errors import VideoError, ZslBenchError, listing, near_matches
+
+
+def test_a_message_is_one_line_with_all_parts():
+    error = ZslBenchError("open\n it", found="no\nfile", fix="make\tone")
+    assert str(error) == "open it: no file; make one"
+
+
+def test_an_error_crosses_a_process_boundary_whole():
+    error = pickle.loads(pickle.dumps(VideoError("a", found="b", fix="c")))  # noqa: S301
+    assert type(error) is VideoError
+    assert (error.asked, error.found, error.fix) == ("a", "b", "c")
+
+
+def test_near_matches_ignore_case_and_else_list_the_choices():
+    assert near_matches("UCF11", ["ucf101", "hmdb51"]) == "did you mean 'ucf101'?"
+    assert near_matches("zzz", ["ucf101", "hmdb51"]) == "choose from hmdb51, ucf101"
+    assert near_matches("x", []) == "there are none to choose from"
+
+
+def test_long_lists_are_cut():
+    assert listing("abcdefg") == "a, b, c, d, e and 2 more"
+    assert listing("ab") == "a, b"

@@ -1,0 +1,80 @@
+"""Result files: hash, schema, comparison."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from zsl_bench.errors import ResultError
+from zsl_bench.results import EvaluationResult, comparable, load_result
+
+
+def result_of(**identity) -> EvaluationResult:
+    return EvaluationResult(
+        identity={
+            "model": {"name": "my/model", "weights": "1"},
+            "classes": {"dataset": "ucf101"},
+            "clip_policy": "paper-25",
+            "manifest": {"digest": "d", "videos": "all"},
+            **identity,
+        },
+        zero_shot={"headline": "undeclared (brattoli2020, 0.05)", "rules": []},
+        coverage={},
+        complete=True,
+        scores={},
+        environment={"time": "now"},
+    )
+
+
+def test_a_result_survives_its_file(tmp_path):
+    result = result_of()
+    path = result.save(tmp_path)
+    assert path.name == f"my_model--ucf101--{result.sha256[:12]}.json"
+    assert load_result(path) == result
+
+
+def test_time_and_device_do_not_change_the_hash():
+    a, b = result_of(), result_of()
+    b.environment["time"] = "later"
+    assert a.sha256 == b.sha256
+    assert result_of(clip_policy="first-16").sha256 != a.sha256
+
+
+def test_comparable_names_what_differs_and_leaves_the_model_out():
+    a = result_of()
+    assert comparable(a, result_of(model={"name": "other", "weights": "2"})) == ()
+    b = result_of(clip_policy="first-16", manifest={"digest": "e", "videos": "all"}, extra=1)
+    assert comparable(a, b) == ("clip_policy", "extra", "manifest.digest")
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda d: d["identity"].update(clip_policy="official-25"), "does not match"),
+        (lambda d: d.update(schema=2), "schema 2"),
+        (lambda d: d.pop("coverage"), "coverage"),
+        (lambda d: d.update(kind="split"), "no evaluation result"),
+    ],
+)
+def test_an_edited_result_is_refused(tmp_path, edit, words):
+    path = result_of().save(tmp_path)
+    data = json.loads(path.read_text())
+    edit(data)
+    path.write_text(json.dumps(data))
+    with pytest.raises(ResultError, match=words):
+        load_result(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b"\xff\xfe", b"[" * 100_000])
+def test_no_result_at_all_is_one_line(tmp_path, content):
+    path = tmp_path / "r.json"
+    path.write_bytes(content)
+    with pytest.raises(ResultError) as caught:
+        load_result(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ResultError, match=r"nothing\.json"):
+        load_result(tmp_path / "nothing.json")

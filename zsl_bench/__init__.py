@@ -1,0 +1,80 @@
+"""zsl-bench: realistic zero-shot video action recognition.
+
+The names below load on first use, so that ``import zsl_bench`` costs nothing.
+
+Example:
+    >>> import zsl_bench
+    >>> audit = zsl_bench.check_overlap("kinetics400", ["ucf101", "hmdb51"])
+    >>> len(audit.kept)
+    361
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zsl_bench.classes import ClassSet, class_set, load_class_set
+    from zsl_bench.errors import ZslBenchError
+    from zsl_bench.evaluation import evaluate
+    from zsl_bench.model import ModelCard, ScoringModel, ZeroShotModel
+    from zsl_bench.overlap import OverlapAudit
+    from zsl_bench.results import EvaluationResult, comparable, load_result
+    from zsl_bench.splits import Split, check_overlap, load_split
+    from zsl_bench.video import ClipSpec
+    from zsl_bench.wordvectors import ClassVectors, class_vectors
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ClassSet": "classes",
+    "ClassVectors": "wordvectors",
+    "ClipSpec": "video",
+    "EvaluationResult": "results",
+    "ModelCard": "model",
+    "OverlapAudit": "overlap",
+    "ScoringModel": "model",
+    "Split": "splits",
+    "ZeroShotModel": "model",
+    "ZslBenchError": "errors",
+    "check_overlap": "splits",
+    "class_set": "classes",
+    "class_vectors": "wordvectors",
+    "comparable": "results",
+    "evaluate": "evaluation",
+    "load_class_set": "classes",
+    "load_result": "results",
+    "load_split": "splits",
+}
+
+__all__ = [
+    "ClassSet",
+    "ClassVectors",
+    "ClipSpec",
+    "EvaluationResult",
+    "ModelCard",
+    "OverlapAudit",
+    "ScoringModel",
+    "Split",
+    "ZeroShotModel",
+    "ZslBenchError",
+    "check_overlap",
+    "class_set",
+    "class_vectors",
+    "comparable",
+    "evaluate",
+    "load_class_set",
+    "load_result",
+    "load_split",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    if name not in _HOMES:
+        raise AttributeError(f"module 'zsl_bench' has no attribute {name!r}")
+    return getattr(import_module(f"zsl_bench.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,7 @@
+"""The command line: parse, call one function, render."""
+
+from __future__ import annotations
+
+from zsl_bench.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,74 @@
+"""The command ``zsl-bench``: verbs that load only when they are called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, cast
+
+import click
+
+from zsl_bench import __version__
+from zsl_bench.errors import ZslBenchError, near_matches
+
+_VERBS = {
+    "check-overlap": ("overlap:check_overlap", "Which training classes leak into the test sets."),
+    "evaluate": ("evaluate:evaluate", "Score a model on real videos under exact protocols."),
+    "list": ("listing:list_", "Class sets, splits, protocols, clip policies and models at hand."),
+}
+
+
+class _OneLine(click.ClickException):
+    """A problem told in one line on stderr, exit status 1."""
+
+    def show(self, file: Any = None) -> None:  # noqa: ANN401
+        """Print the line."""
+        click.echo(f"zsl-bench: {self.message}", file=file, err=file is None)
+
+
+class LazyGroup(click.Group):
+    """A group that knows its verbs by name and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the verbs in the order of the table."""
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a verb."""
+        if cmd_name not in _VERBS:
+            return None
+        module, _, attribute = _VERBS[cmd_name][0].partition(":")
+        return cast("click.Command", getattr(import_module(f"zsl_bench.cli.{module}"), attribute))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a verb, or say which is near."""
+        if args and args[0] not in _VERBS and not args[0].startswith("-"):
+            ctx.fail(f"no verb {args[0]!r}; {near_matches(args[0], _VERBS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the verbs without importing any."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, text) for name, (_, text) in _VERBS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
+        """Run a verb; an error of the family becomes one line and exit status 1."""
+        try:
+            return super().invoke(ctx)
+        except ZslBenchError as error:
+            raise _OneLine(str(error)) from error
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: zsl-bench check-overlap kinetics700 --against ucf101 --against hmdb51",
+)
+@click.version_option(__version__, prog_name="zsl-bench")
+def main() -> None:
+    """Realistic zero-shot video action recognition: audit, evaluate, compare.
+
+    Data goes to stdout, progress to stderr. Exit status: 0 fine, 1 a problem told in one line,
+    2 wrong usage, 3 a check found something.
+    """

@@ -1,0 +1,157 @@
+"""``zsl-bench list``: what is at hand."""
+
+from __future__ import annotations
+
+import click
+
+from zsl_bench.cli.render import console, print_json, table
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group("list", epilog="Example: zsl-bench list classes ucf101")
+def list_() -> None:
+    """Show class sets, splits, protocols, clip policies and models."""
+
+
+@list_.command("classes", epilog="Example: zsl-bench list classes ucf101 --json")
+@click.argument("name", required=False)
+@_JSON
+def classes(*, name: str | None, as_json: bool) -> None:
+    """Show the class sets, or the classes of NAME: names, words, labels, aliases.
+
+    NAME is a bundled set or split, or a file of one's own.
+    """
+    from zsl_bench.classes import bundled_class_sets, load_class_set
+    from zsl_bench.splits import class_list
+
+    if name is None:
+        sets = [load_class_set(known) for known in bundled_class_sets()]
+        rows = [
+            {"name": s.dataset, "classes": len(s), "version": s.version, "source": s.source}
+            for s in sets
+        ]
+        _show(rows, as_json=as_json)
+        return
+    chosen = class_list(name)
+    _show(
+        [
+            {"name": n, "words": list(w), "label": label, "aliases": list(a)}
+            for n, w, label, a in zip(
+                chosen.names, chosen.words, chosen.labels, chosen.aliases, strict=True
+            )
+        ],
+        as_json=as_json,
+    )
+
+
+@list_.command("splits", epilog="Example: zsl-bench list splits tp1")
+@click.argument("name", required=False)
+@_JSON
+def splits(*, name: str | None, as_json: bool) -> None:
+    """Show the bundled class splits, or the kept classes of NAME."""
+    from zsl_bench.splits import bundled_splits, load_split
+
+    if name is not None:
+        split = load_split(name)
+        if as_json:
+            print_json(split.to_json())
+        else:
+            _show([{"kept": kept} for kept in split.kept], as_json=False)
+        return
+    rows = []
+    for known in bundled_splits():
+        split = load_split(known)
+        rows.append(
+            {
+                "name": known,
+                "version": split.version,
+                "kept": len(split.kept),
+                "removed": len(split.removed),
+                "against": [test[0] for test in split.tests],
+                "threshold": split.threshold,
+                "sha256": split.sha256,
+            }
+        )
+    _show(rows, as_json=as_json)
+
+
+@list_.command("protocols", epilog="Example: zsl-bench list protocols brattoli-half")
+@click.argument("name", required=False)
+@_JSON
+def protocols(*, name: str | None, as_json: bool) -> None:
+    """Show the frozen protocols, or the definition and class lists of NAME."""
+    from zsl_bench.protocols import list_protocols, load_definition
+
+    known = [load_definition(name)] if name else [load_definition(p) for p in list_protocols()]
+    if as_json:
+        print_json(known[0] if name else known)
+        return
+    rows = [
+        {
+            "protocol": definition["id"],
+            "version": definition["version"],
+            "data set": dataset,
+            "videos": frozen["videos"],
+            "classes": len(frozen["trials"][0]),
+            "trials": len(frozen["trials"]),
+            "sha256": frozen["sha256"][:12],
+        }
+        for definition in known
+        for dataset, frozen in definition["datasets"].items()
+    ]
+    _show(rows, as_json=False)
+    if name:
+        for field in ("title", "candidates", "metric", "averaging", "source"):
+            console().print(f"{field}: {known[0][field]}", markup=False, soft_wrap=True)
+        for dataset, frozen in known[0]["datasets"].items():
+            for number, trial in enumerate(frozen["trials"]):
+                console().print(
+                    f"{dataset} trial {number}: {', '.join(trial)}", markup=False, soft_wrap=True
+                )
+
+
+@list_.command("policies", epilog="Example: zsl-bench list policies")
+@_JSON
+def policies(*, as_json: bool) -> None:
+    """Show the clip policies."""
+    from zsl_bench.video import POLICIES
+
+    _show([{"name": name, "clips": text} for name, text in POLICIES.items()], as_json=as_json)
+
+
+@list_.command("models", epilog="Example: zsl-bench list models")
+@_JSON
+def models(*, as_json: bool) -> None:
+    """Show the installed models without importing any."""
+    from zsl_bench.registry import installed_models
+
+    rows = [
+        {"name": m.name, "loads": m.value, "package": m.distribution} for m in installed_models()
+    ]
+    _show(rows, as_json=as_json)
+
+
+def _show(rows: list[dict[str, object]], *, as_json: bool) -> None:
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        console(stderr=True).print("none")
+        return
+    grid = table()
+    for column in rows[0]:
+        grid.add_column(column, overflow="fold")
+    for row in rows:
+        grid.add_row(*(_cell(value) for value in row.values()))
+    console().print(grid, markup=False)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return (
+            " ".join(str(v) for v in value)
+            if all(" " not in str(v) for v in value)
+            else ", ".join(str(v) for v in value)
+        )
+    return str(value)

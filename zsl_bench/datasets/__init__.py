@@ -1,0 +1,73 @@
+"""Readers: from a folder on the disk to a manifest, one small reader per layout."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zsl_bench.classes import bundled_class_sets, fold
+from zsl_bench.datasets.expected import OfficialList, OfficialVideo, official_list
+from zsl_bench.datasets.folder import open_folder
+from zsl_bench.datasets.hmdb51 import open_hmdb51
+from zsl_bench.datasets.summary import summary, summary_lines
+from zsl_bench.datasets.ucf101 import open_ucf101
+from zsl_bench.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from zsl_bench.videos import Manifest
+
+    Reader = Callable[[str, Path, "str | Path | None"], Manifest]
+
+__all__ = [
+    "READERS",
+    "OfficialList",
+    "OfficialVideo",
+    "known_datasets",
+    "official_list",
+    "open_dataset",
+    "summary",
+    "summary_lines",
+]
+
+READERS: Mapping[str, Reader] = {"ucf101": open_ucf101, "hmdb51": open_hmdb51}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+
+
+def known_datasets() -> tuple[str, ...]:
+    """Return the names that stand for a certain data set; any other name is a user's own."""
+    return tuple(sorted({*READERS, *bundled_class_sets()}))
+
+
+def open_dataset(name: str, path: Path, *, test_list: str | Path | None = None) -> Manifest:
+    """Find the videos of a data set in a folder.
+
+    ``ucf101`` and ``hmdb51`` are matched against their official lists. The name of another bundled
+    class set, such as ``kinetics400``, means ``class/video`` folders of its classes; any other name
+    means ``class/video`` folders that name their own classes. No video is opened.
+
+    Args:
+        name: The data set; ``UCF-101`` and the like are understood.
+        path: The folder; ``~`` is understood.
+        test_list: For UCF101 and HMDB51 which videos: None for all of them, a name such as
+            ``testlist01`` or ``split1``, or an official list file.
+
+    Raises:
+        DatasetError: The folder, the name or the list is not what it should be.
+        ClassSetError: The class folders' names make no class set.
+
+    Example:
+        >>> open_dataset("ucf101", Path("UCF-101"), test_list="testlist01")  # doctest: +SKIP
+    """
+    known = {fold(dataset): dataset for dataset in known_datasets()}
+    dataset = known.get(fold(name), name)
+    if not _NAME.fullmatch(dataset):
+        raise DatasetError(
+            f"data set {name!r}",
+            found="a name that cannot be part of a file name",
+            fix="use letters, digits, '-', '_', '+' and '.', such as my-videos",
+        )
+    reader = READERS.get(dataset, open_folder)
+    return reader(dataset, Path(path).expanduser(), test_list)

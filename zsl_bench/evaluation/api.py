@@ -1,0 +1,228 @@
+"""Evaluate a model: the one function that knows both models and videos."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack, cast
+
+import numpy as np
+
+from zsl_bench.datasets import open_dataset
+from zsl_bench.errors import DatasetError, ModelError, listing
+from zsl_bench.evaluation.assemble import RunOutcome, assemble, check_unreadable
+from zsl_bench.evaluation.device import choose_batch_size, choose_device, device_description
+from zsl_bench.evaluation.identity import array_digest, run_identity, run_key
+from zsl_bench.evaluation.loading import VideoDataset, choose_workers
+from zsl_bench.evaluation.run import ClipBatcher, forward_of, run_videos
+from zsl_bench.evaluation.settings import Progress, Settings, SettingsArguments, Silent
+from zsl_bench.evaluation.store import VectorStore
+from zsl_bench.model import (
+    Model,
+    UsesWordVectors,
+    ZeroShotModel,
+    check_is_model,
+    check_policy,
+    is_scoring,
+    weights_digest,
+)
+from zsl_bench.protocols import custom_protocol, resolve_protocol
+from zsl_bench.registry import LoadOptions, load_model
+from zsl_bench.verdict import zero_shot_verdict
+from zsl_bench.video import clip_policy
+from zsl_bench.videos import Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import torch
+
+    from zsl_bench.classes import ClassSet
+    from zsl_bench.protocols import Protocol
+    from zsl_bench.results import EvaluationResult
+
+DEFAULT_PROTOCOLS = ("1", "2")
+
+
+def evaluate(
+    model: str | Model,
+    *,
+    data: Mapping[str, str | Path | Manifest],
+    protocols: Sequence[str] = DEFAULT_PROTOCOLS,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+    **settings: Unpack[SettingsArguments],
+) -> list[EvaluationResult]:
+    """Run a model once over each data set and score it under every protocol.
+
+    Args:
+        model: A reference such as ``path:weights``, ``py:package.module:load`` or an installed
+            name; or an object that meets the plug-in interface.
+        data: For each data set its folder, or a manifest. ``ucf101`` and ``hmdb51`` are read as
+            published; any other name is a folder with one sub-folder a class.
+        protocols: Protocol ids; ``1`` and ``2`` are the paper's Evaluation Protocols.
+        out: Folder for result files and resumable vectors; None writes nothing.
+        progress: Told how the run is getting on.
+        **settings: Fields of :class:`Settings`, such as ``policy`` or ``allow_partial``.
+
+    Returns:
+        One result a data set, in the order given.
+
+    Raises:
+        ZslBenchError: Something is missing or does not fit; nothing finished is lost.
+    """
+    chosen = Settings(**settings)
+    manifests = [_manifest(name, source) for name, source in data.items()]
+    if not manifests:
+        raise DatasetError("evaluate", found="no data set", fix="name one, such as ucf101=PATH")
+    plans = [_plan(manifest, protocols, chosen) for manifest in manifests]
+    device = choose_device(chosen.device)
+    loaded = _load(model, chosen, device) if isinstance(model, str) else model
+    check_is_model(loaded, type(loaded).__name__)
+    runner = _Runner(loaded, chosen, device, Path(out) if out is not None else None)
+    # Class vectors come first for every data set: what they lack must not show after hours.
+    embedded = [runner.embed_classes(plan.manifest.classes) for plan in plans]
+    return [
+        runner.run(plan, classes, progress or Silent())
+        for plan, classes in zip(plans, embedded, strict=True)
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    manifest: Manifest
+    protocols: tuple[Protocol, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ClassEmbedding:
+    matrix: np.ndarray | None
+    source: dict[str, Any]
+
+
+def _load(reference: str, settings: Settings, device: torch.device) -> Model:
+    options = LoadOptions(
+        weights=settings.weights,
+        vectors=settings.vectors,
+        allow_approximate=settings.allow_approximate,
+        device=str(device),
+    )
+    return load_model(reference, options=options)
+
+
+def _manifest(name: str, source: str | Path | Manifest) -> Manifest:
+    return source if isinstance(source, Manifest) else open_dataset(name, Path(source))
+
+
+def _plan(manifest: Manifest, protocols: Sequence[str], settings: Settings) -> _Plan:
+    if manifest.missing and not (settings.allow_partial or settings.restrict_to_present):
+        total = sum(manifest.expected.values()) if manifest.expected else 0
+        raise DatasetError(
+            f"evaluate on {manifest.dataset}",
+            found=f"{len(manifest.missing)} of its {total} videos are missing from "
+            f"{manifest.root}: {listing(manifest.missing, limit=3)}",
+            fix="add them, or give --allow-partial (bounds beside every number) "
+            "or --restrict-to-present (other candidates, no published protocol)",
+        )
+    if settings.restrict_to_present:
+        present = {video.label for video in manifest.videos}
+        ordered = [name for name in manifest.classes.names if name in present]
+        return _Plan(manifest=manifest, protocols=(custom_protocol(manifest.classes, ordered),))
+    resolved = [resolve_protocol(p, manifest.classes, videos=manifest.split) for p in protocols]
+    unique = {protocol.id: protocol for protocol in resolved}
+    return _Plan(manifest=manifest, protocols=tuple(unique.values()))
+
+
+class _Runner:
+    """A loaded model with the settings of one evaluation."""
+
+    def __init__(
+        self, model: Model, settings: Settings, device: torch.device, out: Path | None
+    ) -> None:
+        self.model = model
+        self.settings = settings
+        self.device = device
+        self.out = out
+        self.policy = settings.policy or model.card.policy
+        check_policy(self.policy, model.card.clip, f"evaluate {model.card.name}")
+        self.digest = weights_digest(model)
+        for method, arguments in (("eval", ()), ("to", (device,))):
+            call = getattr(model, method, None)
+            if callable(call):
+                call(*arguments)
+
+    def embed_classes(self, classes: ClassSet) -> _ClassEmbedding:
+        """Embed a class list, and say where its vectors come from."""
+        import torch
+
+        if is_scoring(self.model):
+            return _ClassEmbedding(matrix=None, source={"kind": "the model scores classes itself"})
+        source: dict[str, Any] = {"kind": "the model's own"}
+        if isinstance(self.model, UsesWordVectors):
+            words = self.model.class_vectors(classes)
+            source = {
+                "kind": "word vectors",
+                "source": words.source,
+                "digest": words.digest,
+                "approximate_words": list(words.approximate_words),
+            }
+        with torch.no_grad():
+            output = cast("ZeroShotModel", self.model).embed_classes(classes)
+        matrix = output.detach().float().cpu().numpy().astype(np.float64)
+        _check_class_matrix(matrix, classes, self.model.card.name)
+        return _ClassEmbedding(matrix=matrix, source={**source, "sha256": array_digest(matrix)})
+
+    def run(self, plan: _Plan, embedded: _ClassEmbedding, progress: Progress) -> EvaluationResult:
+        """Run one data set and write its result."""
+        manifest, classes = plan.manifest, plan.manifest.classes
+        settings, card = self.settings, self.model.card
+        verdict = zero_shot_verdict(card, classes, vectors=settings.vectors)
+        identity = run_identity(
+            self.model, self.digest, manifest, policy=self.policy, precision=settings.precision
+        )
+        batch_size = settings.batch_size or choose_batch_size(self.device.type)
+        scored_classes = classes if is_scoring(self.model) else None
+        key = run_key(identity, manifest, scored_classes, batch_size)
+        store = VectorStore(self.out, key, len(manifest.videos))
+        dataset = VideoDataset(manifest, clip_policy(self.policy), card.clip)
+        forward = forward_of(self.model, classes, precision=settings.precision, device=self.device)
+        batcher = ClipBatcher(
+            forward, batch_size=batch_size, pooling=card.pooling, device=self.device
+        )
+        workers = choose_workers(settings.workers, self.device.type)
+        started = time.perf_counter()
+        vectors = run_videos(dataset, batcher, store, workers=workers, progress=progress)
+        seconds = time.perf_counter() - started
+        if not settings.allow_unreadable:
+            check_unreadable(manifest, vectors)
+        outcome = RunOutcome(
+            manifest=manifest,
+            vectors=vectors,
+            class_matrix=embedded.matrix,
+            class_source=embedded.source,
+            verdict=verdict,
+            run=identity,
+            environment={
+                "device": device_description(self.device),
+                "batch_size": batch_size,
+                "workers": workers,
+                "seconds": round(seconds, 3),
+                "settings": {k: str(v) for k, v in asdict(settings).items() if v is not None},
+            },
+        )
+        return assemble(
+            outcome, plan.protocols, out=self.out, restricted=settings.restrict_to_present
+        )
+
+
+def _check_class_matrix(matrix: np.ndarray, classes: ClassSet, model: str) -> None:
+    asked = f"class vectors of {model} for {classes.dataset}"
+    if matrix.ndim != 2 or len(matrix) != len(classes):
+        raise ModelError(
+            asked,
+            found=f"an array of {matrix.shape} for {len(classes)} classes",
+            fix="return one row a class from embed_classes",
+        )
+    if not np.isfinite(matrix).all():
+        raise ModelError(asked, found="values that are not finite", fix="mend embed_classes")

@@ -1,0 +1,198 @@
+"""Run a model once over a manifest: flat batches of clips, one pooled vector a video."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from zsl_bench.errors import ModelError, listing
+from zsl_bench.evaluation.loading import LoadedVideo, VideoDataset, load_videos
+from zsl_bench.evaluation.store import BLOCK, VectorStore, VideoVectors
+from zsl_bench.model import is_scoring
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from zsl_bench.classes import ClassSet
+    from zsl_bench.evaluation.settings import Progress
+    from zsl_bench.model import Model, ZeroShotModel
+
+
+@dataclass(kw_only=True)
+class _Pending:
+    """A video whose clips are on their way through the model."""
+
+    position: int
+    weights: NDArray[np.float64]
+    rows: list[NDArray[np.float64]] = field(default_factory=list)
+
+
+class ClipBatcher:
+    """Fill batches with the clips of many videos, and pool each video's outputs.
+
+    Args:
+        forward: Clips ``(B, T, 3, H, W)`` on the device to outputs ``(B, D)``.
+        batch_size: Clips in a full batch.
+        pooling: ``mean`` or ``mean-of-unit``.
+        device: Where the model is.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[[Tensor], Tensor],
+        *,
+        batch_size: int,
+        pooling: str,
+        device: torch.device,
+    ) -> None:
+        self._forward = forward
+        self._batch_size = batch_size
+        self._pooling = pooling
+        self._device = device
+        self._clips: list[Tensor] = []
+        self._owners: list[_Pending] = []
+        self._finished: dict[int, NDArray[np.float64]] = {}
+
+    def add(self, video: LoadedVideo) -> None:
+        """Queue a video's clips, running every batch that becomes full."""
+        assert video.frames is not None  # noqa: S101
+        assert video.slots is not None  # noqa: S101
+        assert video.weights is not None  # noqa: S101
+        frames = video.frames.to(self._device, non_blocking=True)
+        slots = video.slots.to(self._device)
+        pending = _Pending(
+            position=video.position, weights=video.weights.numpy().astype(np.float64)
+        )
+        for slot in slots:
+            self._clips.append(frames[slot])
+            self._owners.append(pending)
+            if len(self._clips) == self._batch_size:
+                self._run()
+
+    def flush(self) -> dict[int, NDArray[np.float64]]:
+        """Run what is left and return the pooled vectors by manifest position."""
+        if self._clips:
+            self._run()
+        finished, self._finished = self._finished, {}
+        return finished
+
+    def _run(self) -> None:
+        import torch
+
+        clips, owners = torch.stack(self._clips), self._owners
+        self._clips, self._owners = [], []
+        outputs: object = self._forward(clips)
+        if not isinstance(outputs, torch.Tensor) or outputs.ndim != 2 or len(outputs) != len(clips):
+            shape = tuple(getattr(outputs, "shape", ())) or type(outputs).__name__
+            raise ModelError(
+                f"run {len(clips)} clips",
+                found=f"an output of {shape}, not ({len(clips)}, D)",
+                fix="return one row a clip",
+            )
+        rows = outputs.detach().float().cpu().numpy().astype(np.float64)
+        for row, owner in zip(rows, owners, strict=True):
+            owner.rows.append(row)
+            if len(owner.rows) == len(owner.weights):
+                self._finished[owner.position] = pool(
+                    np.stack(owner.rows), owner.weights, self._pooling
+                )
+
+
+def pool(
+    outputs: NDArray[np.float64], weights: NDArray[np.float64], pooling: str
+) -> NDArray[np.float64]:
+    """Average a video's clip vectors, each weighted by how often the policy repeats the clip.
+
+    Args:
+        outputs: ``(K, D)``, one row a unique clip.
+        weights: ``(K,)``.
+        pooling: ``mean``, or ``mean-of-unit`` to scale every clip vector to unit length first.
+
+    Returns:
+        ``(D,)``, not normalised.
+    """
+    if pooling == "mean-of-unit":
+        lengths = np.linalg.norm(outputs, axis=1, keepdims=True)
+        outputs = outputs / np.where(lengths == 0.0, 1.0, lengths)
+    return np.asarray((weights[:, None] * outputs).sum(axis=0) / weights.sum())
+
+
+def forward_of(
+    model: Model, classes: ClassSet, *, precision: str, device: torch.device
+) -> Callable[[Tensor], Tensor]:
+    """Return the model as one function of clips, without gradients and in the precision asked."""
+    import torch
+
+    def forward(clips: Tensor) -> Tensor:
+        autocast = precision == "bf16"
+        context = torch.autocast(device.type, dtype=torch.bfloat16) if autocast else nullcontext()
+        with torch.no_grad(), context:
+            if is_scoring(model):
+                return model.score(clips, classes)
+            return cast("ZeroShotModel", model).embed_clips(clips)
+
+    return forward
+
+
+def run_videos(
+    dataset: VideoDataset,
+    batcher: ClipBatcher,
+    store: VectorStore,
+    *,
+    workers: int,
+    progress: Progress,
+) -> VideoVectors:
+    """Run every video that the store does not have yet, keeping each finished block.
+
+    Raises:
+        ModelError: The model gives an output of the wrong shape, or one that is not finite.
+        ZslBenchError: A decoding process died, or a block cannot be kept.
+    """
+    blocks = store.pending()
+    positions = [position for block in blocks for position in store.positions(block)]
+    name, total = dataset.manifest.dataset, len(dataset)
+    progress.start(name, total=total, done=total - len(positions))
+    try:
+        reasons: dict[int, str] = {}
+        for video in load_videos(dataset, positions, workers=workers):
+            if video.reason is None:
+                batcher.add(video)
+            else:
+                reasons[video.position] = video.reason
+            progress.advance(1)
+            block = video.position // BLOCK
+            if video.position == store.positions(block)[-1]:
+                store.save(block, _block(dataset, store.positions(block), batcher.flush(), reasons))
+                reasons = {}
+    finally:
+        progress.finish()
+    return store.finish()
+
+
+def _block(
+    dataset: VideoDataset,
+    positions: range,
+    pooled: dict[int, NDArray[np.float64]],
+    reasons: dict[int, str],
+) -> VideoVectors:
+    bad = [p for p, vector in sorted(pooled.items()) if not np.isfinite(vector).all()]
+    if bad:
+        videos = dataset.manifest.videos
+        raise ModelError(
+            f"run {len(pooled)} videos",
+            found=f"vectors that are not finite for {listing(videos[p].id for p in bad)}",
+            fix="mend the model, or try --precision fp32",
+        )
+    rows = [pooled[p] for p in positions if p in pooled]
+    return VideoVectors(
+        readable=np.array([p in pooled for p in positions]),
+        vectors=np.stack(rows).astype(np.float32) if rows else np.zeros((0, 0), dtype=np.float32),
+        reasons={p - positions.start: why for p, why in reasons.items()},
+    )

@@ -1,0 +1,113 @@
+"""How an evaluation is run: everything that is neither the model, the data nor the protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypedDict
+
+from zsl_bench.errors import ZslBenchError, near_matches
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("fp32", "bf16")
+
+
+class SettingsArguments(TypedDict, total=False):
+    """The keyword arguments of :class:`Settings`, for callers that pass them on."""
+
+    policy: str | None
+    device: str
+    batch_size: int | None
+    workers: int | None
+    precision: str
+    weights: Path | None
+    vectors: str | None
+    allow_approximate: bool
+    allow_unreadable: bool
+    allow_partial: bool
+    restrict_to_present: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to run a model over videos, and what to put up with.
+
+    Attributes:
+        policy: Clip policy; None for the model's own.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        batch_size: Clips in a batch; None to choose by device.
+        workers: Processes that decode; 0 decodes in this one; None to choose by machine.
+        precision: ``fp32``, or ``bf16`` for autocast.
+        weights: Weights folder or file for a model given by name.
+        vectors: Word-vector file or name; None for the bundled vectors.
+        allow_approximate: Score with stand-ins for words without a vector.
+        allow_unreadable: Put up with videos that do not decode.
+        allow_partial: Put up with videos that are missing from the folder.
+        restrict_to_present: Score over the classes that have a video, under the id ``custom``.
+    """
+
+    policy: str | None = None
+    device: str = "auto"
+    batch_size: int | None = None
+    workers: int | None = None
+    precision: str = "fp32"
+    weights: Path | None = None
+    vectors: str | None = None
+    allow_approximate: bool = False
+    allow_unreadable: bool = False
+    allow_partial: bool = False
+    restrict_to_present: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse values that no run can have."""
+        if self.precision not in PRECISIONS:
+            raise ZslBenchError(
+                f"precision {self.precision!r}",
+                found="no such precision",
+                fix=near_matches(self.precision, PRECISIONS),
+            )
+        if self.device.split(":")[0] not in DEVICES:
+            raise ZslBenchError(
+                f"device {self.device!r}",
+                found="no such device",
+                fix=near_matches(self.device, DEVICES),
+            )
+        for name, value, least in (
+            ("batch_size", self.batch_size, 1),
+            ("workers", self.workers, 0),
+        ):
+            if value is not None and value < least:
+                raise ZslBenchError(
+                    f"{name} {value}", found="too small", fix=f"give {least} or more"
+                )
+
+
+class Progress(Protocol):
+    """Told how a run is getting on; the command line draws a bar with it."""
+
+    def start(self, dataset: str, *, total: int, done: int) -> None:
+        """Videos of a data set are about to be run; ``done`` of ``total`` are there already."""
+        ...
+
+    def advance(self, videos: int) -> None:
+        """That many more videos are done."""
+        ...
+
+    def finish(self) -> None:
+        """The data set is done, or the run is stopping."""
+        ...
+
+
+class Silent:
+    """A progress that says nothing."""
+
+    def start(self, dataset: str, *, total: int, done: int) -> None:
+        """Say nothing."""
+
+    def advance(self, videos: int) -> None:
+        """Say nothing."""
+
+    def finish(self) -> None:
+        """Say nothing."""

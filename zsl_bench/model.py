@@ -1,0 +1,250 @@
+"""The plug-in interface: what a zero-shot model offers, and the card that says what it has seen."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeGuard, runtime_checkable
+
+from zsl_bench.classes import ClassSet, bundled_class_sets, class_set_from_names
+from zsl_bench.errors import ModelError, near_matches
+from zsl_bench.video import ClipSpec, clip_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from zsl_bench.wordvectors import ClassVectors
+
+TrainingData: TypeAlias = tuple[ClassSet, ...] | Literal["open"] | None
+
+POOLINGS = ("mean", "mean-of-unit")
+SCORE_KINDS = ("cosine", "logits", "probabilities")
+UNVERSIONED = "unversioned"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """What a model is, what it wants to be handed, and what it has already seen.
+
+    ``trained_on`` and ``pretrained_on`` each take one of four values that are never conflated:
+    ``None`` (undeclared), ``"open"`` (web data that cannot be enumerated), ``()`` (nothing), or
+    classes: a :class:`ClassSet`, several of them, or class names.
+
+    Attributes:
+        name: Short name, used in result file names.
+        revision: Commit, version or digest of the weights; None to let the harness hash them.
+        clip: Frames, size and preprocessing of the clips handed to ``embed_clips``.
+        policy: Default clip policy, such as ``paper-25``.
+        pooling: ``mean`` (average of clip vectors) or ``mean-of-unit`` (of unit clip vectors).
+        scores: What ``score`` returns, for a model that offers it: ``cosine``, ``logits`` or
+            ``probabilities``.
+        trained_on: Classes of the labelled training data.
+        pretrained_on: Classes of the pretraining data.
+        licence: Licence of the weights.
+        citation: How to cite the model.
+        description: One line for listings.
+    """
+
+    name: str
+    clip: ClipSpec = field(default_factory=ClipSpec)
+    policy: str = "paper-25"
+    revision: str | None = None
+    pooling: str = "mean"
+    scores: str = "cosine"
+    trained_on: TrainingData = None
+    pretrained_on: TrainingData = None
+    licence: str = ""
+    citation: str = ""
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        """Check the fields and turn declared class names into class sets."""
+        asked = f"model card {self.name!r}"
+        if not self.name or any(c in self.name for c in "/\\\0\n"):
+            raise ModelError(
+                asked, found="an empty name or one with a slash", fix="use letters, digits, - and ."
+            )
+        for field_name, value, known in (
+            ("pooling", self.pooling, POOLINGS),
+            ("scores", self.scores, SCORE_KINDS),
+        ):
+            if value not in known:
+                raise ModelError(
+                    asked, found=f"{field_name} {value!r}", fix=near_matches(str(value), known)
+                )
+        check_policy(self.policy, self.clip, asked)
+        for field_name in ("trained_on", "pretrained_on"):
+            declared = _declared(getattr(self, field_name), field_name, self.name)
+            object.__setattr__(self, field_name, declared)
+
+    def declared(self) -> dict[str, object]:
+        """Return the two declarations in a form that JSON holds and a digest can cover."""
+        return {
+            "trained_on": declaration_json(self.trained_on),
+            "pretrained_on": declaration_json(self.pretrained_on),
+        }
+
+
+def check_policy(policy: str, clip: ClipSpec, asked: str) -> None:
+    """Refuse a clip policy whose clips are not as long as the model wants them.
+
+    Raises:
+        ModelError: The policy's frames differ from ``clip.frames``.
+    """
+    chosen = clip_policy(policy)
+    if chosen.frames != clip.frames:
+        raise ModelError(
+            asked,
+            found=f"policy {policy} cuts clips of {chosen.frames} frames, "
+            f"the model takes {clip.frames}",
+            fix=f"choose a policy with {clip.frames} frames a clip",
+        )
+
+
+def declaration_json(data: TrainingData) -> object:
+    """Return a declaration as ``None``, ``"open"`` or a list of class sets with their names."""
+    if data is None or data == "open":
+        return data
+    return [
+        {"dataset": s.dataset, "fingerprint": s.fingerprint, "classes": list(s.names)} for s in data
+    ]
+
+
+def _declared(value: object, field_name: str, model: str) -> TrainingData:
+    if value is None or isinstance(value, ClassSet):
+        return None if value is None else (value,)
+    if value == "open":
+        return "open"
+    items = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    if isinstance(value, (list, tuple)) and all(isinstance(item, ClassSet) for item in items):
+        return items
+    if isinstance(value, str) or not all(isinstance(item, str) for item in items):
+        raise ModelError(
+            f"{field_name} of model card {model!r}",
+            found=repr(value)[:80],
+            fix="give None, 'open', (), a list of class names, or class sets",
+        )
+    return (_declared_names(items, field_name, model),)
+
+
+def _declared_names(names: tuple[str, ...], field_name: str, model: str) -> ClassSet:
+    datasets = sorted(set(names) & set(bundled_class_sets()))
+    if datasets:
+        raise ModelError(
+            f"{field_name} of model card {model!r}",
+            found=f"the data-set name {datasets[0]!r} among class names",
+            fix=f"give its classes: zsl_bench.load_class_set({datasets[0]!r})",
+        )
+    return class_set_from_names(
+        names, dataset=f"{model}:{field_name}", source=f"model card of {model}"
+    )
+
+
+@runtime_checkable
+class ZeroShotModel(Protocol):
+    """A model that embeds classes and clips into one space; scored by cosine.
+
+    Both methods run without gradients under the harness. ``embed_clips`` returns vectors before
+    any final normalisation, one for each clip; the harness pools a video's clips and normalises.
+    """
+
+    @property
+    def card(self) -> ModelCard:
+        """What the model is and has seen."""
+        ...
+
+    def embed_classes(self, classes: ClassSet, /) -> Tensor:
+        """Return one vector a class, shape ``(C, D)``, in the order of ``classes.names``."""
+        ...
+
+    def embed_clips(self, clips: Tensor, /) -> Tensor:
+        """Return one vector a clip, shape ``(B, D)``.
+
+        Args:
+            clips: ``(B, T, 3, H, W)``, RGB levels 0 to 255 in the dtype of ``card.clip``.
+        """
+        ...
+
+
+@runtime_checkable
+class ScoringModel(Protocol):
+    """A model that scores clips against classes itself, such as a reranker or a text classifier."""
+
+    @property
+    def card(self) -> ModelCard:
+        """What the model is and has seen; ``card.scores`` names the kind of score."""
+        ...
+
+    def score(self, clips: Tensor, classes: ClassSet, /) -> Tensor:
+        """Return one score a clip and class, shape ``(B, C)``, higher for a better match."""
+        ...
+
+
+@runtime_checkable
+class UsesWordVectors(Protocol):
+    """A model whose class vectors come from words; the harness records source and gaps."""
+
+    def class_vectors(self, classes: ClassSet, /) -> ClassVectors:
+        """Return the class vectors with their source and the words that had none."""
+        ...
+
+
+Model: TypeAlias = ZeroShotModel | ScoringModel
+
+
+def check_is_model(model: object, reference: str) -> None:
+    """Refuse an object that does not meet the plug-in interface.
+
+    Raises:
+        ModelError: It has no card, or neither pair of methods.
+    """
+    asked = f"model {reference!r}"
+    card = getattr(model, "card", None)
+    if not isinstance(card, ModelCard):
+        raise ModelError(
+            asked,
+            found=f"{type(model).__name__} with no ModelCard in its attribute 'card'",
+            fix="give it card = zsl_bench.ModelCard(name=..., ...)",
+        )
+    if is_scoring(model):
+        return
+    lacking = [name for name in ("embed_classes", "embed_clips") if not _has(model, name)]
+    if lacking:
+        raise ModelError(
+            asked,
+            found=f"{type(model).__name__} without {' and '.join(lacking)}",
+            fix="offer embed_classes and embed_clips, or score(clips, classes)",
+        )
+
+
+def is_scoring(model: object) -> TypeGuard[ScoringModel]:
+    """Say whether the harness calls ``score`` rather than the two embedding methods."""
+    embeds = _has(model, "embed_classes") and _has(model, "embed_clips")
+    return _has(model, "score") and not embeds
+
+
+def _has(model: object, name: str) -> bool:
+    return callable(getattr(model, name, None))
+
+
+def weights_digest(model: Model) -> str:
+    """Return what identifies a model's weights in a result.
+
+    The card's revision where it has one; else SHA-256 of the state dict (names, types, shapes and
+    bytes, in the order of names); else ``unversioned``.
+    """
+    if model.card.revision is not None:
+        return model.card.revision
+    state_dict: Callable[[], dict[str, Tensor]] | None = getattr(model, "state_dict", None)
+    if not callable(state_dict):
+        return UNVERSIONED
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(state_dict().items()):
+        digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}\n".encode())
+        flat = tensor.detach().cpu().contiguous().flatten()
+        digest.update(flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b"")
+    return f"sha256:{digest.hexdigest()}"

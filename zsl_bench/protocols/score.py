@@ -1,0 +1,169 @@
+"""Score a matrix under a protocol: restrict rows and columns, rank, count, average."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zsl_bench.scoring import (
+    ScoreMatrix,
+    accuracy,
+    mean_per_class,
+    per_class_accuracy,
+    ranks_of_truth,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zsl_bench.protocols.catalogue import Protocol
+
+TOP_KS = (1, 5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialScores:
+    """The scores of one trial.
+
+    Where videos are missing, ``top1`` and ``top5`` are over the videos that were scored; the
+    bounds count every missing video as wrong (first) and as right (second).
+
+    Attributes:
+        num_classes: Candidates.
+        num_videos: Videos scored.
+        num_expected: Videos that the trial's classes have in the whole data set.
+        chance: Top-1 accuracy of guessing.
+        top1: Share of scored videos that are right; None where none was scored.
+        top5: Share of scored videos with the truth among the five best.
+        top1_bounds: Top-1 with missing videos wrong, and with missing videos right.
+        top5_bounds: The same for top-5.
+        mean_per_class: Mean of the per-class top-1 over classes that have a video.
+        per_class: For each class with a video its number of videos and its top-1.
+    """
+
+    num_classes: int
+    num_videos: int
+    num_expected: int
+    chance: float
+    top1: float | None
+    top5: float | None
+    top1_bounds: tuple[float, float] | None
+    top5_bounds: tuple[float, float] | None
+    mean_per_class: float | None
+    per_class: dict[str, tuple[int, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtocolScores:
+    """The scores of all trials, and their mean and population standard deviation.
+
+    Attributes:
+        protocol: Id of the protocol.
+        version: Its version.
+        sha256: Digest of its class lists.
+        dataset: The data set.
+        trials: One entry a trial.
+        unscorable: Positions of trials whose classes have no video.
+        mean: Mean over the scorable trials of each figure; None where no trial is scorable.
+        std: Population standard deviation (ddof 0) over the scorable trials, as published.
+    """
+
+    protocol: str
+    version: int
+    sha256: str
+    dataset: str
+    trials: tuple[TrialScores, ...]
+    unscorable: tuple[int, ...]
+    mean: dict[str, float | None]
+    std: dict[str, float | None]
+
+    def to_json(self) -> dict[str, object]:
+        """Return the scores as JSON holds them."""
+        return asdict(self)
+
+
+def score_protocol(
+    matrix: ScoreMatrix, protocol: Protocol, *, expected: Mapping[str, int] | None = None
+) -> ProtocolScores:
+    """Score a matrix over the full class list under a protocol.
+
+    Candidates are always the protocol's frozen lists; a missing video costs a row, never a column.
+
+    Args:
+        matrix: Scores of the videos at hand against the data set's full class list.
+        protocol: What to restrict to.
+        expected: How many videos each class has in the whole data set; where None, the videos at
+            hand are all there are.
+
+    Raises:
+        ResultError: The matrix lacks a class of the protocol.
+    """
+    trials = tuple(_score_trial(matrix, names, expected) for names in protocol.trials)
+    scorable = [trial for trial in trials if trial.num_videos]
+    figures: dict[str, list[float | None]] = {
+        "top1": [t.top1 for t in scorable],
+        "top5": [t.top5 for t in scorable],
+        "mean_per_class": [t.mean_per_class for t in scorable],
+        "top1_lower": [t.top1_bounds[0] for t in scorable if t.top1_bounds],
+        "top1_upper": [t.top1_bounds[1] for t in scorable if t.top1_bounds],
+        "top5_lower": [t.top5_bounds[0] for t in scorable if t.top5_bounds],
+        "top5_upper": [t.top5_bounds[1] for t in scorable if t.top5_bounds],
+    }
+    return ProtocolScores(
+        protocol=protocol.id,
+        version=protocol.version,
+        sha256=protocol.sha256,
+        dataset=protocol.dataset,
+        trials=trials,
+        unscorable=tuple(i for i, trial in enumerate(trials) if not trial.num_videos),
+        mean={name: _mean(values) for name, values in figures.items()},
+        std={name: _std(values) for name, values in figures.items()},
+    )
+
+
+def _score_trial(
+    matrix: ScoreMatrix, names: Sequence[str], expected: Mapping[str, int] | None
+) -> TrialScores:
+    part = matrix.restrict(names)
+    ranks = ranks_of_truth(part)
+    num_videos = len(ranks)
+    listed = num_videos if expected is None else sum(expected[name] for name in names)
+    per_class = per_class_accuracy(ranks, part.labels, len(names))
+    counts = np.bincount(part.labels, minlength=len(names))
+    bounds = [_bounds(int((ranks < k).sum()), num_videos, listed) for k in TOP_KS]
+    return TrialScores(
+        num_classes=len(names),
+        num_videos=num_videos,
+        num_expected=listed,
+        chance=1.0 / len(names),
+        top1=accuracy(ranks, 1),
+        top5=accuracy(ranks, 5),
+        top1_bounds=bounds[0],
+        top5_bounds=bounds[1],
+        mean_per_class=mean_per_class(per_class),
+        per_class={
+            name: (int(count), value)
+            for name, count, value in zip(names, counts, per_class, strict=True)
+            if value is not None
+        },
+    )
+
+
+def _bounds(right: int, scored: int, listed: int) -> tuple[float, float] | None:
+    if not scored:
+        return None
+    missing = max(listed - scored, 0)
+    total = scored + missing
+    return right / total, (right + missing) / total
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _std(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.std(known)) if known else None
