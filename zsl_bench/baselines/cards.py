@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from torchvision.models import get_weight
 
-from zsl_bench.classes import ClassSet, bundled_class_sets, load_class_set
+from zsl_bench.classes import (
+    RULES,
+    ClassSet,
+    bundled_class_sets,
+    class_set_from_names,
+    load_class_set,
+)
 from zsl_bench.errors import WeightsError, ZslBenchError, listing, near_matches
 from zsl_bench.model import ModelCard
 from zsl_bench.video import ClipSpec
-from zsl_bench.words import label_of, words_of
+from zsl_bench.words import label_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
     from zsl_bench.model import TrainingData
 
 CARD_SCHEMA = 1
+CARD_SOURCE = "card.json"
 _DECLARED = ("trained_on", "pretrained_on")
 _TEXTS = ("name", "policy", "pooling", "licence", "citation", "description")
 _KNOWN = frozenset({"schema", "clip", "training", *_DECLARED, *_TEXTS})
@@ -211,19 +218,19 @@ def _declaration_from_json(value: object, key: str, asked: str) -> TrainingData:
 def _class_set(entry: Mapping[str, Any]) -> ClassSet:
     """Make the class set of one declared data set; words are its own, the bundled or by rule."""
     dataset, names = _text(entry["dataset"]), tuple(_text(name) for name in entry["classes"])
-    if "words" not in entry and dataset in bundled_class_sets():
-        return load_class_set(dataset).select(names)
-    words = tuple(tuple(_text(w) for w in row) for row in entry.get("words", map(words_of, names)))
-    labels = tuple(_text(label) for label in entry.get("labels", map(label_of, names)))
+    if "words" not in entry:
+        if dataset in bundled_class_sets():
+            return load_class_set(dataset).select(names)
+        return class_set_from_names(names, dataset=dataset, source=CARD_SOURCE)
     return ClassSet(
         dataset=dataset,
         version=int(entry.get("version", 1)),
         names=names,
-        words=words,
-        labels=labels,
+        words=tuple(tuple(_text(word) for word in row) for row in entry["words"]),
+        labels=tuple(_text(label) for label in entry.get("labels", map(label_of, names))),
         aliases=((),) * len(names),
-        rules=_text(entry.get("rules", ClassSet.rules)),
-        source=_text(entry.get("source", "card.json")),
+        rules=_text(entry.get("rules", RULES)),
+        source=_text(entry.get("source", CARD_SOURCE)),
     )
 
 

@@ -1,0 +1,146 @@
+"""Real processes stopped by Ctrl-C and SIGKILL, then run again; a disk that fills up."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from zsl_bench.evaluation.store import BLOCK
+
+MODEL = """
+import time
+import torch
+import zsl_bench
+
+class Slow:
+    card = zsl_bench.ModelCard(
+        name="slow", revision="1", policy="first-16", trained_on=(), pretrained_on=(),
+        clip=zsl_bench.ClipSpec(frames=16, size=32, short_side=40),
+    )
+
+    def embed_classes(self, classes):
+        return torch.tensor([[len(n), n.count("e"), 1.0] for n in classes.names])
+
+    def embed_clips(self, clips):
+        time.sleep(DELAY)
+        return clips.float().mean(dim=(1, 3, 4))
+
+def load():
+    return Slow()
+"""
+
+
+@pytest.fixture
+def place(tmp_path, write_video):
+    """Some more than two blocks of videos in four classes, and a model that takes its time."""
+    for number in range(2 * BLOCK + 12):
+        name = ("red", "green", "blue", "grey")[number % 4]
+        write_video(
+            tmp_path / "videos" / name / f"{number:03d}.avi", (number, 50, 90), frames=4, size=(48, 32)
+        )
+    (tmp_path / "slow.py").write_text(MODEL.replace("DELAY", "0.05"))
+    (tmp_path / "fast.py").write_text(MODEL.replace("DELAY", "0"))
+    return tmp_path
+
+
+def command(module: str, out: str, *, workers: int = 1) -> list[str]:
+    return [
+        sys.executable, "-m", "zsl_bench", "evaluate", "--model", f"py:{module}:load",
+        "--data", "colours=videos", "--out", out, "--workers", str(workers),
+        "--batch-size", "4", "--json",
+    ]  # fmt: skip
+
+
+def start(place: Path, arguments: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        arguments,
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": str(place)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(place: Path, module: str, out: str) -> dict:
+    with start(place, command(module, out)) as process:
+        stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    return {**json.loads(stdout)[0], "stderr": stderr}
+
+
+def wait_for_a_block(place: Path, out: str, process: subprocess.Popen[str]) -> None:
+    limit = time.monotonic() + 90
+    while not list((place / out / "vectors").glob("*/*.npz")):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < limit, "no block was written"
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill"])
+def test_a_stopped_run_goes_on_and_ends_the_same(place, how):
+    whole = finish(place, "fast", "whole")
+    with start(place, command("slow", "out")) as process:
+        wait_for_a_block(place, "out", process)
+        os.killpg(process.pid, how)
+        stdout, stderr = process.communicate(timeout=60)
+    assert stdout == ""
+    if how is signal.SIGINT:
+        assert process.returncode == 130
+        assert "the same command goes on from there" in stderr
+        assert "Traceback" not in stderr
+    assert not list((place / "out").glob("*.json")), "no result of an unfinished run"
+    resumed = finish(place, "fast", "out")
+    assert "videos were done before" in resumed["stderr"]
+    assert resumed["identity_sha256"] == whole["identity_sha256"]
+    assert resumed["scores"] == whole["scores"]
+    assert resumed["arrays"] == whole["arrays"], "byte-equal vectors"
+
+
+@pytest.mark.slow
+def test_a_killed_decoding_process_is_one_line_and_loses_nothing(place):
+    with start(place, command("slow", "out", workers=2)) as process:
+        wait_for_a_block(place, "out", process)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        if not children.exists():
+            process.kill()
+            pytest.skip("this system does not list a process's children")
+        os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "a decoding process died" in stderr
+    assert "Traceback" not in stderr
+    assert "videos were done before" in finish(place, "fast", "out")["stderr"]
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(place):
+    small = place / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(small)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip(f"cannot mount a small tmpfs here: {mounted.stderr.strip()}")
+    try:
+        with start(place, command("fast", "small")) as process:
+            _, stderr = process.communicate(timeout=120)
+        assert process.returncode == 1
+        assert "No space left on device" in stderr
+        assert "Traceback" not in stderr
+        assert not list(small.glob("*.json"))
+        assert not list(small.rglob("*.part"))
+    finally:
+        subprocess.run(["umount", str(small)], check=True)

@@ -1,0 +1,436 @@
+"""The conformance suite for models: what the harness relies on, rule by rule.
+
+Example:
+    A plug-in's own tests need three lines::
+
+        @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+        def test_my_model_keeps_the_rule(rule):
+            rule(Trial(model=load()))
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zsl_bench.classes import ClassSet, class_set_from_names
+from zsl_bench.errors import ZslBenchError, listing
+from zsl_bench.model import ModelCard, check_is_model, is_scoring
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
+
+    Rule = Callable[["Trial"], None]
+
+TOLERANCE = 1e-4
+"""Relative difference that two ways of computing one vector may have."""
+REPEAT_TOLERANCE = 1e-6
+"""The same for two equal calls on a CPU."""
+
+_CLASSES = ("archery", "playing guitar", "riding horse", "swimming", "walking dog")
+_BATCH = 4
+_COPIES = 3
+
+
+class BrokenRule(ZslBenchError, AssertionError):  # noqa: N818
+    """A model breaks a rule of the plug-in interface: the rule, what was seen, how to mend it."""
+
+
+class _Seen(Exception):  # noqa: N818
+    """What a rule saw that should not be, and how to mend it."""
+
+    def __init__(self, found: str, fix: str) -> None:
+        super().__init__(found)
+        self.found = found
+        self.fix = fix
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Observed:
+    """What a call of the model returned, and what it did on the way.
+
+    Attributes:
+        output: What it returned.
+        input_changed: Whether it wrote into the clips it was handed.
+        random_changed: The random generators whose state it moved.
+        grad_enabled: Whether it left gradients switched on.
+    """
+
+    output: Any
+    input_changed: bool
+    random_changed: tuple[str, ...]
+    grad_enabled: bool
+
+
+class Trial:
+    """A model under test, with the clips and classes it is tried on.
+
+    As in an evaluation, the model is put in evaluation mode and moved to the device first where it
+    has ``eval`` and ``to``, and every call is made without gradients.
+
+    Args:
+        model: The model.
+        classes: Classes to embed or score; five everyday actions where none are given.
+        device: Where the model should run, such as ``cpu`` or ``cuda:0``.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: Any,
+        classes: ClassSet | None = None,
+        device: str = "cpu",  # noqa: ANN401
+    ) -> None:
+        self.model = model
+        self.classes = classes or class_set_from_names(
+            _CLASSES, dataset="check-model", source="zsl_bench.testing"
+        )
+        self.device = device
+        if callable(getattr(model, "eval", None)):
+            model.eval()
+        if callable(getattr(model, "to", None)):
+            model.to(device)
+
+    @cached_property
+    def clips(self) -> Tensor:
+        """Four different clips of noise, ``(4, T, 3, S, S)``, as the card asks for them."""
+        import torch
+
+        spec = self.model.card.clip
+        shape = (_BATCH, spec.frames, 3, spec.size, spec.size)
+        levels = np.random.default_rng(0).random(shape, dtype=np.float32) * 255
+        return torch.from_numpy(levels.round().astype(spec.dtype)).to(self.device)
+
+    @cached_property
+    def batch(self) -> Observed:
+        """One call with the four clips."""
+        return self.run(self.clips)
+
+    @cached_property
+    def singles(self) -> tuple[Observed, ...]:
+        """Four calls with one clip each."""
+        return tuple(self.run(clip[None]) for clip in self.clips)
+
+    @cached_property
+    def embedded(self) -> Observed:
+        """One call with the classes, for a model that embeds them."""
+        return self.embed(self.classes)
+
+    def run(self, clips: Tensor, classes: ClassSet | None = None) -> Observed:
+        """Hand clips ``(B, T, 3, S, S)`` to ``embed_clips`` or ``score``."""
+        if is_scoring(self.model):
+            return self._observe(lambda x: self.model.score(x, classes or self.classes), clips)
+        return self._observe(self.model.embed_clips, clips)
+
+    def embed(self, classes: ClassSet) -> Observed:
+        """Hand classes to ``embed_classes``."""
+        return self._observe(lambda _: self.model.embed_classes(classes), self.clips[:1])
+
+    def _observe(self, call: Callable[[Tensor], Any], clips: Tensor) -> Observed:
+        import torch
+
+        handed = clips.clone()
+        before = _random_states(self.device)
+        with torch.no_grad():
+            output = call(handed)
+            grad_enabled = torch.is_grad_enabled()
+        after = _random_states(self.device)
+        return Observed(
+            output=output,
+            input_changed=not torch.equal(handed, clips),
+            random_changed=tuple(name for name in before if before[name] != after[name]),
+            grad_enabled=grad_enabled,
+        )
+
+
+def check_model(
+    model: Any,  # noqa: ANN401
+    *,
+    classes: ClassSet | None = None,
+    device: str = "cpu",
+) -> None:
+    """Check a model against every rule; the first one that it breaks is raised.
+
+    Args:
+        model: The model, loaded.
+        classes: Classes to try it on; five everyday actions where none are given.
+        device: Where the model should run.
+
+    Raises:
+        BrokenRule: A rule is broken; it is an :class:`AssertionError` too.
+        ZslBenchError: What the model itself raises, such as words without a vector.
+    """
+    trial = Trial(model=model, classes=classes, device=device)
+    for rule in RULES:
+        rule(trial)
+
+
+def _rule(check: Callable[[Trial], None]) -> Rule:
+    """Make a rule of a check: what it sees, or what the model raises, becomes one line."""
+
+    @wraps(check)
+    def rule(trial: Trial) -> None:
+        try:
+            check(trial)
+        except ZslBenchError:
+            raise
+        except _Seen as seen:
+            raise _broken(check, trial, seen.found, seen.fix) from None
+        except Exception as error:
+            reason = (str(error).strip().splitlines() or [""])[0]
+            found = f"the model raised {type(error).__name__}: {reason[:200]}"
+            raise _broken(check, trial, found, "mend what it raised") from error
+
+    return rule
+
+
+def _broken(check: Callable[[Trial], None], trial: Trial, found: str, fix: str) -> BrokenRule:
+    card = getattr(trial.model, "card", None)
+    name = card.name if isinstance(card, ModelCard) else type(trial.model).__name__
+    statement = (check.__doc__ or "").strip().rstrip(".")
+    return BrokenRule(f"model {name!r}, rule {check.__name__} ({statement})", found=found, fix=fix)
+
+
+@_rule
+def interface_is_met(trial: Trial) -> None:
+    """The model has a card and embeds classes and clips, or scores clips."""
+    check_is_model(trial.model, type(trial.model).__name__)
+
+
+@_rule
+def card_is_complete(trial: Trial) -> None:
+    """The card says in a line what the model is, and under which licence its weights are."""
+    card: ModelCard = trial.model.card
+    empty = [name for name in ("description", "licence") if not getattr(card, name).strip()]
+    if empty:
+        raise _Seen(f"no {' and no '.join(empty)}", "fill it in; 'unknown' is an answer")
+
+
+@_rule
+def shapes_are_right(trial: Trial) -> None:
+    """There is one row of floating-point numbers a clip and a class, all of one length."""
+    columns = _matrix(trial.batch, _BATCH).shape[1]
+    _matrix(trial.singles[0], 1)
+    count = len(trial.classes)
+    if is_scoring(trial.model):
+        if columns != count:
+            raise _Seen(f"{columns} scores a clip for {count} classes", "return one score a class")
+        return
+    length = _matrix(trial.embedded, count).shape[1]
+    if length != columns:
+        raise _Seen(
+            f"clip vectors of length {columns}, class vectors of length {length}",
+            "embed both into one space",
+        )
+
+
+@_rule
+def device_is_kept(trial: Trial) -> None:
+    """What the model returns is on the device that it was asked to use."""
+    import torch
+
+    asked = torch.device(trial.device)
+    for observed in _observations(trial):
+        actual = observed.output.device
+        if actual.type != asked.type or (asked.index or 0) != (actual.index or 0):
+            raise _Seen(f"{actual} where {asked} was asked", "compute where the clips are")
+
+
+@_rule
+def values_are_finite(trial: Trial) -> None:
+    """Noise, black and white clips and every class give finite numbers; no class vector is 0."""
+    for observed, what in ((trial.batch, "noise"), (_extremes(trial), "black and white clips")):
+        if not np.isfinite(_numpy(observed)).all():
+            raise _Seen(f"numbers that are not finite for {what}", "guard divisions and logarithms")
+    if is_scoring(trial.model):
+        return
+    lengths = np.linalg.norm(_numpy(trial.embedded), axis=1)
+    bad = [
+        name
+        for name, length in zip(trial.classes.names, lengths, strict=True)
+        if not 0 < length < np.inf
+    ]
+    if bad:
+        raise _Seen(f"zero or infinite vectors for {listing(bad)}", "give each class a direction")
+
+
+@_rule
+def gradients_stay_off(trial: Trial) -> None:
+    """Without gradients around it, the model records none and leaves them off."""
+    for observed in _observations(trial):
+        if observed.grad_enabled or observed.output.requires_grad:
+            raise _Seen("an output that records gradients", "do not switch gradients on")
+
+
+@_rule
+def input_is_untouched(trial: Trial) -> None:
+    """The clips are only read."""
+    if trial.batch.input_changed or trial.singles[0].input_changed:
+        raise _Seen("clips changed by the call", "use operations that are not in place")
+
+
+@_rule
+def random_state_is_untouched(trial: Trial) -> None:
+    """No global random generator is moved."""
+    for observed in _observations(trial):
+        if observed.random_changed:
+            raise _Seen(
+                f"another state of {listing(observed.random_changed)}",
+                "draw from a generator of the model's own, with a fixed seed",
+            )
+
+
+@_rule
+def calls_repeat(trial: Trial) -> None:
+    """Two calls with the same clips or classes give the same numbers."""
+    tolerance = REPEAT_TOLERANCE if trial.device == "cpu" else TOLERANCE
+    fix = "switch dropout and other chance off"
+    again = trial.run(trial.clips[:1])
+    _expect_equal(_numpy(again), _numpy(trial.singles[0]), "two calls", fix, tolerance)
+    if not is_scoring(trial.model):
+        rows = _numpy(trial.embed(trial.classes))
+        _expect_equal(rows, _numpy(trial.embedded), "two calls", fix, tolerance)
+
+
+@_rule
+def batches_equal_singles(trial: Trial) -> None:
+    """A batch of four clips equals four batches of one."""
+    singles = np.concatenate([_numpy(observed) for observed in trial.singles])
+    fix = "treat each clip by itself: batch norm in evaluation mode, no mean over the batch"
+    _expect_equal(_numpy(trial.batch), singles, "batch and single clips", fix)
+
+
+@_rule
+def batch_mates_do_not_matter(trial: Trial) -> None:
+    """A clip between a black and a white one gives what it gives alone."""
+    fix = "let no clip look at the others of its batch"
+    _expect_equal(
+        _numpy(_extremes(trial))[1:2], _numpy(trial.singles[0]), "with and without mates", fix
+    )
+
+
+@_rule
+def copies_score_as_one(trial: Trial) -> None:
+    """A video of several copies of one clip scores as that one clip."""
+    copies = _numpy(trial.run(trial.clips[:1].repeat_interleave(_COPIES, dim=0)))
+    single = _numpy(trial.singles[0])
+    if trial.model.card.pooling == "mean-of-unit" and not is_scoring(trial.model):
+        copies, single = _unit(copies), _unit(single)
+    pooled = copies.mean(axis=0, keepdims=True)
+    _expect_equal(pooled, single, "copies and one clip", "give equal clips equal rows")
+
+
+@_rule
+def classes_permute(trial: Trial) -> None:
+    """Reversing the classes reverses the rows of their vectors, or the columns of their scores."""
+    order = list(reversed(range(len(trial.classes))))
+    _expect_by_class(trial, order, "reversed classes")
+
+
+@_rule
+def classes_subset(trial: Trial) -> None:
+    """Every second class gives the rows that these classes have among all.
+
+    Probabilities are compared after scaling them to a sum of 1 over the fewer classes.
+    """
+    order = list(range(0, len(trial.classes), 2))
+    _expect_by_class(trial, order, "a subset of the classes")
+
+
+RULES: tuple[Rule, ...] = (
+    interface_is_met,
+    card_is_complete,
+    shapes_are_right,
+    device_is_kept,
+    values_are_finite,
+    gradients_stay_off,
+    input_is_untouched,
+    random_state_is_untouched,
+    calls_repeat,
+    batches_equal_singles,
+    batch_mates_do_not_matter,
+    copies_score_as_one,
+    classes_permute,
+    classes_subset,
+)
+"""Every rule, in the order in which they are checked."""
+
+
+def _expect_by_class(trial: Trial, order: Sequence[int], what: str) -> None:
+    chosen = trial.classes.select(trial.classes.names[i] for i in order)
+    fix = "embed or score each class by its own name and words"
+    if not is_scoring(trial.model):
+        rows = _numpy(trial.embed(chosen))
+        _expect_equal(rows, _numpy(trial.embedded)[order], what, fix)
+        return
+    scores, among_all = _numpy(trial.run(trial.clips[:1], chosen)), _numpy(trial.singles[0])
+    expected = among_all[:, order]
+    if trial.model.card.scores == "probabilities":
+        scores, expected = (x / x.sum(axis=1, keepdims=True) for x in (scores, expected))
+    _expect_equal(scores, expected, what, fix)
+
+
+def _expect_equal(
+    seen: np.ndarray, expected: np.ndarray, what: str, fix: str, tolerance: float = TOLERANCE
+) -> None:
+    if seen.shape != expected.shape:
+        raise _Seen(f"{what}: shapes {seen.shape} and {expected.shape}", fix)
+    lengths = np.maximum(np.linalg.norm(expected, axis=1), np.finfo(np.float32).tiny)
+    difference = float((np.linalg.norm(seen - expected, axis=1) / lengths).max())
+    if not difference <= tolerance:
+        raise _Seen(f"{what} differ by {difference:.2g} of a vector's length", fix)
+
+
+def _extremes(trial: Trial) -> Observed:
+    import torch
+
+    clip = trial.clips[:1]
+    return trial.run(torch.cat([torch.zeros_like(clip), clip, torch.full_like(clip, 255)]))
+
+
+def _observations(trial: Trial) -> tuple[Observed, ...]:
+    return (trial.batch,) if is_scoring(trial.model) else (trial.batch, trial.embedded)
+
+
+def _matrix(observed: Observed, rows: int) -> Tensor:
+    import torch
+
+    output = observed.output
+    if not isinstance(output, torch.Tensor):
+        raise _Seen(f"a {type(output).__name__}", "return a torch tensor")
+    if output.ndim != 2 or len(output) != rows or not output.is_floating_point():
+        kind = str(output.dtype).removeprefix("torch.")
+        raise _Seen(
+            f"{kind} of shape {tuple(output.shape)}", f"return floating point of shape ({rows}, D)"
+        )
+    return output
+
+
+def _numpy(observed: Observed) -> np.ndarray:
+    values: np.ndarray = observed.output.detach().double().cpu().numpy()
+    return values
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def _random_states(device: str) -> dict[str, bytes]:
+    """Return the state of every global generator that a model might draw from."""
+    import torch
+
+    name, keys, position, *rest = np.random.get_state(legacy=True)  # noqa: NPY002
+    states = {
+        "torch": torch.get_rng_state().numpy().tobytes(),
+        "numpy": repr((name, keys.tobytes(), position, rest)).encode(),
+        "random": repr(random.getstate()).encode(),
+    }
+    if torch.device(device).type == "cuda":
+        states["torch.cuda"] = torch.cuda.get_rng_state(device).numpy().tobytes()
+    return states
