@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -225,7 +226,10 @@ def class_set(ref: str | Path) -> ClassSet:
         if name in bundled_class_sets():
             return load_class_set(name)
     path = Path(ref)
-    if path.exists():
+    is_there = False
+    with suppress(OSError, ValueError):
+        is_there = path.exists()
+    if is_there:
         return read_class_file(path)
     raise ClassSetError(
         f"class set {str(ref)!r}",

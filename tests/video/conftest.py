@@ -1,86 +1,100 @@
+"""Small videos, encoded at test time, whose frames carry their own number."""
+
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 
-BLOCKS = (2, 4)
+ROWS, COLUMNS = 2, 4
 
 
 def numbered_frame(number, width, height):
-    """A grey-bordered RGB frame with its number in eight blocks of dark and bright."""
-    bits = np.array([number >> bit & 1 for bit in range(8)]).reshape(BLOCKS)
-    rows = np.arange(height) * BLOCKS[0] // height
-    columns = np.arange(width) * BLOCKS[1] // width
-    levels = np.where(bits[rows][:, columns], 210, 40).astype(np.uint8)
-    tint = np.array([1.0, 0.9, 0.8])
-    return (levels[..., None] * tint).astype(np.uint8)
+    """An RGB frame that shows a number below 256 as eight dark or bright blocks."""
+    bits = np.array([number >> bit & 1 for bit in range(ROWS * COLUMNS)]).reshape(ROWS, COLUMNS)
+    rows = np.arange(height) * ROWS // height
+    columns = np.arange(width) * COLUMNS // width
+    levels = np.where(bits[rows][:, columns], 210, 40)
+    return (levels[..., None] * np.array([1.0, 0.9, 0.8])).astype(np.uint8)
 
 
 def number_in(frame):
-    """The number that is drawn in a frame, whatever its size and channel order."""
+    """The number that a frame shows, whatever its size and channel order."""
     height, width = frame.shape[:2]
     grey = frame.mean(axis=-1)
     number = 0
-    for bit in range(8):
-        row, column = divmod(bit, BLOCKS[1])
-        y = int((row + 0.5) * height / BLOCKS[0])
-        x = int((column + 0.5) * width / BLOCKS[1])
+    for bit in range(ROWS * COLUMNS):
+        row, column = divmod(bit, COLUMNS)
+        y = int((row + 0.5) * height / ROWS)
+        x = int((column + 0.5) * width / COLUMNS)
         number |= int(grey[y - 2 : y + 3, x - 2 : x + 3].mean() > 110) << bit
     return number
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How to make a small video; frame k carries the number k."""
-
-    name: str
-    codec: str = "libx264"
-    pixels: str = "yuv420p"
-    frames: int = 30
-    width: int = 160
-    height: int = 120
-    rate: int = 25
-    tag: str | None = None
-    times: tuple[int, ...] | None = None
-    options: dict[str, str] = field(default_factory=dict, hash=False)
-
-
-def encode(path, recipe):
+def encode(
+    path,
+    *,
+    codec="libx264",
+    pixels="yuv420p",
+    frames=30,
+    size=(160, 120),
+    tag=None,
+    milliseconds=None,
+    options=None,
+    title=None,
+):
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(recipe.codec, rate=recipe.rate, options=recipe.options)
-        stream.width, stream.height, stream.pix_fmt = recipe.width, recipe.height, recipe.pixels
-        if recipe.tag:
-            stream.codec_context.codec_tag = recipe.tag
+        stream = container.add_stream(codec, rate=25, options=options or {})
+        stream.width, stream.height = size
+        stream.pix_fmt = pixels
+        if tag:
+            stream.codec_context.codec_tag = tag
+        if milliseconds:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        if title:
+            container.metadata["title"] = title
         container.start_encoding()
-        for k in range(recipe.frames):
-            pixels = numbered_frame(k, recipe.width, recipe.height)
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            if recipe.times is not None:
-                frame.pts, frame.time_base = recipe.times[k], Fraction(1, 1000)
+        for number in range(frames):
+            frame = av.VideoFrame.from_ndarray(numbered_frame(number, *size), format="rgb24")
+            if milliseconds:
+                frame.pts, frame.time_base = milliseconds[number], Fraction(1, 1000)
             container.mux(stream.encode(frame))
-        if recipe.frames:
+        if frames:
             container.mux(stream.encode(None))
+    return path
 
 
 @pytest.fixture(scope="session")
 def make_video(tmp_path_factory):
-    """Encode a recipe once and return its path."""
-    folder = tmp_path_factory.mktemp("videos")
+    """A function that encodes a video; the same name and options give the same file."""
+    made = {}
 
-    def make(recipe):
-        path = folder / recipe.name
-        if not path.exists():
-            encode(path, recipe)
-        return path
+    def make(name, **recipe):
+        key = name, repr(recipe)
+        if key not in made:
+            made[key] = encode(tmp_path_factory.mktemp("video") / name, **recipe)
+        return made[key]
 
     return make
 
 
 @pytest.fixture(scope="session")
-def numbers():
-    """Read the number drawn in a frame."""
+def shown_number():
+    """A function that reads the number that a frame shows."""
     return number_in
+
+
+@pytest.fixture
+def claim_frames(make_video, tmp_path):
+    """A function that makes an AVI file whose header says another frame count than it has."""
+
+    def make(claimed, **recipe):
+        whole = make_video("claims.avi", codec="mpeg4", **recipe).read_bytes()
+        length = whole.index(b"strh") + 8 + 32
+        path = tmp_path / f"claims-{claimed}.avi"
+        path.write_bytes(whole[:length] + claimed.to_bytes(4, "little") + whole[length + 4 :])
+        return path
+
+    return make

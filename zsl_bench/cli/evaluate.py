@@ -141,7 +141,7 @@ def _render(to: Console, results: Sequence[EvaluationResult], out: Path) -> None
     to.print(grid)
     for result in results:
         _notes(to, result)
-        to.print(f"written: {out / result.stem}.json", markup=False, soft_wrap=True)
+        to.print(f"written: {out / result.stem}.json", soft_wrap=True)
 
 
 def _row(result: EvaluationResult, protocol: str, scores: dict[str, Any]) -> tuple[str, ...]:
@@ -170,7 +170,7 @@ def _row(result: EvaluationResult, protocol: str, scores: dict[str, Any]) -> tup
 def _notes(to: Console, result: EvaluationResult) -> None:
     lines = [*_zero_shot_notes(result.zero_shot), *_coverage_notes(result)]
     for line in lines:
-        to.print(f"{result.model} on {result.dataset}: {line}", markup=False, soft_wrap=True)
+        to.print(f"{result.model} on {result.dataset}: {line}", soft_wrap=True)
 
 
 def _zero_shot_notes(zero_shot: dict[str, Any]) -> Iterator[str]:

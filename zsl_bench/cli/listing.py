@@ -103,12 +103,10 @@ def protocols(*, name: str | None, as_json: bool) -> None:
     _show(rows, as_json=False)
     if name:
         for field in ("title", "candidates", "metric", "averaging", "source"):
-            console().print(f"{field}: {known[0][field]}", markup=False, soft_wrap=True)
+            console().print(f"{field}: {known[0][field]}", soft_wrap=True)
         for dataset, frozen in known[0]["datasets"].items():
             for number, trial in enumerate(frozen["trials"]):
-                console().print(
-                    f"{dataset} trial {number}: {', '.join(trial)}", markup=False, soft_wrap=True
-                )
+                console().print(f"{dataset} trial {number}: {', '.join(trial)}", soft_wrap=True)
 
 
 @list_.command("policies", epilog="Example: zsl-bench list policies")
@@ -144,7 +142,7 @@ def _show(rows: list[dict[str, object]], *, as_json: bool) -> None:
         grid.add_column(column, overflow="fold")
     for row in rows:
         grid.add_row(*(_cell(value) for value in row.values()))
-    console().print(grid, markup=False)
+    console().print(grid)
 
 
 def _cell(value: object) -> str:

@@ -93,11 +93,12 @@ def _render(to: Console, audit: OverlapAudit, rows: Iterable[Neighbour]) -> None
             _add(grid, neighbour)
         to.print(grid)
     for dataset, names in audit.duplicates:
-        to.print(f"same words within {dataset}: {', '.join(names)}", markup=False)
+        to.print(f"same words within {dataset}: {', '.join(names)}")
     if audit.approximate_words:
         to.print(
             f"~ {len(audit.approximate_words)} words have no vector in the {audit.vectors}: their "
-            "classes are found only by equal words. --vectors with the full file is exact."
+            "classes are found only by equal words. --vectors with the full file is exact.",
+            soft_wrap=True,
         )
     call = audit.closest_call
     to.print(
@@ -105,7 +106,7 @@ def _render(to: Console, audit: OverlapAudit, rows: Iterable[Neighbour]) -> None
         f"with {tests} ({len(audit.identical)} with equal words); {len(audit.kept)} are kept. "
         f"Closest call: {call.name} at {call.distance:.3f} (threshold {audit.threshold:g}, "
         f"rules {audit.train.rules}).",
-        markup=False,
+        soft_wrap=True,
     )  # fmt: skip
 
 

@@ -23,12 +23,8 @@ _QUIET_SECONDS = 20.0
 def console(*, stderr: bool = False) -> Console:
     """Return a console; in a pipe it is wide and plain, so that lines stay whole."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(
-        stderr=stderr,
-        width=None if stream.isatty() else _PIPE_WIDTH,
-        highlight=False,
-        soft_wrap=False,
-    )
+    width = None if stream.isatty() else _PIPE_WIDTH
+    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
 
 
 def table(title: str | None = None) -> Table:
@@ -86,7 +82,9 @@ class ProgressBar:
             self._bar.stop()
             self._bar = None
         elif self._done > self._begun:
-            self._console.print(self._line())
+            self._console.print(
+                f"{self._name}: {self._done} of {self._total} videos, {self._speed():.1f} videos/s"
+            )
 
     def _speed(self) -> float:
         return (self._done - self._begun) / max(time.monotonic() - self._started, 1e-9)

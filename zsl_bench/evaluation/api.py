@@ -116,12 +116,10 @@ def _manifest(name: str, source: str | Path | Manifest) -> Manifest:
 
 
 def _plan(manifest: Manifest, protocols: Sequence[str], settings: Settings) -> _Plan:
-    if manifest.missing and not (settings.allow_partial or settings.restrict_to_present):
-        total = sum(manifest.expected.values()) if manifest.expected else 0
+    if manifest.is_partial and not (settings.allow_partial or settings.restrict_to_present):
         raise DatasetError(
             f"evaluate on {manifest.dataset}",
-            found=f"{len(manifest.missing)} of its {total} videos are missing from "
-            f"{manifest.root}: {listing(manifest.missing, limit=3)}",
+            found=_what_is_missing(manifest),
             fix="add them, or give --allow-partial (bounds beside every number) "
             "or --restrict-to-present (other candidates, no published protocol)",
         )
@@ -132,6 +130,16 @@ def _plan(manifest: Manifest, protocols: Sequence[str], settings: Settings) -> _
     resolved = [resolve_protocol(p, manifest.classes, videos=manifest.split) for p in protocols]
     unique = {protocol.id: protocol for protocol in resolved}
     return _Plan(manifest=manifest, protocols=tuple(unique.values()))
+
+
+def _what_is_missing(manifest: Manifest) -> str:
+    if manifest.missing and manifest.expected:
+        total = sum(manifest.expected.values())
+        named = listing(manifest.missing, limit=3)
+        return f"{len(manifest.missing)} of its {total} videos are missing: {named}"
+    empty = [name for name, count in manifest.counts().items() if not count]
+    named = listing(empty, limit=3)
+    return f"{len(empty)} of its {len(manifest.classes)} classes have no video: {named}"
 
 
 class _Runner:

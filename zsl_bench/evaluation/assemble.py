@@ -96,7 +96,7 @@ def assemble(
         ),
         zero_shot=_zero_shot(outcome),
         coverage=coverage,
-        complete=not restricted and coverage["scored"] == coverage["expected"],
+        complete=not (restricted or manifest.is_partial or coverage["unreadable"]),
         scores=scores,
         environment={**environment(), **outcome.environment},
     )

@@ -41,7 +41,10 @@ def load(key: str) -> SlimVectors | None:
         return None
     try:
         digest = str(read_json(listed, what="vector cache")["digest"])
-        with np.load(folder / f"{digest}.npz", allow_pickle=False) as arrays:
+        with (
+            (folder / f"{digest}.npz").open("rb") as stream,
+            np.load(stream, allow_pickle=False) as arrays,
+        ):
             words = _split(arrays["words"])
             slim = SlimVectors(
                 words=tuple(words),

@@ -1,8 +1,8 @@
 """gensim's ``.kv`` files, read without running anything that is in them.
 
-Such a file is a pickle, which can carry code. Only the names below are let through, and all of them
-stand for shells of our own: neither gensim nor numpy rebuilds anything, and a file that asks for
-any other name is refused.
+Such a file is a pickle, which can carry code. Only the names below are let through, and they
+stand for shells of our own or for plain sets: neither gensim nor numpy rebuilds anything, and a
+file that asks for any other name is refused.
 """
 
 from __future__ import annotations
@@ -109,6 +109,9 @@ _ADMITTED: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy", "dtype"): _Kind,
     ("_codecs", "encode"): _encode,
 }
+for _builtins in ("builtins", "__builtin__"):
+    _ADMITTED[_builtins, "set"] = set
+    _ADMITTED[_builtins, "frozenset"] = frozenset
 for _core in ("numpy.core", "numpy._core"):
     _ADMITTED[f"{_core}.multiarray", "_reconstruct"] = _new_array
     _ADMITTED[f"{_core}.multiarray", "scalar"] = _scalar

@@ -74,7 +74,8 @@ def _scan(path: Path, kind: str, wanted: frozenset[str]) -> SlimVectors:
     if kind == "keyed":
         return read_keyed(path, wanted)
     with ContentStream(path) as stream:
-        binary = kind == "binary" or (kind == "unsaid" and is_binary(stream.peek()))
+        start = stream.peek()
+        binary = kind == "binary" or (kind == "unsaid" and is_binary(start))
         scan = scan_binary if binary else scan_text
         found, dim = scan(path, stream, wanted)
     return collect(path, wanted, found, dim=dim, digest=stream.digest)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CHUNK = 4 << 20
+_PEEK = 1 << 16
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_BITS = 31
 
@@ -54,9 +55,9 @@ class ContentStream:
         return self._hash.hexdigest()
 
     def peek(self) -> bytes:
-        """Return the first chunk without taking it; empty for an empty file."""
-        if not self._start:
-            self._start = next(self._chunks, b"")
+        """Return the first bytes, at least 64 KiB if there are as many, without taking them."""
+        while len(self._start) < _PEEK and (chunk := next(self._chunks, b"")):
+            self._start += chunk
         return self._start
 
     def _produce(self) -> Generator[bytes]:

@@ -223,9 +223,12 @@ def _open(path: Path) -> InputContainer:
             metadata_errors="replace",
             options={"protocol_whitelist": "file"},
         )
+    except av.error.InvalidDataError as error:
+        found = "not a video file, or one that was cut short"
+        raise video_error(path, found, "give a video file, or copy it again") from error
     except (av.error.FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise video_error(path, reason, "check the path, or replace the file") from error
+        raise video_error(path, reason, "check the path") from error
 
 
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:

@@ -1,40 +1,30 @@
-"""The conformance suite for models: what the harness relies on, rule by rule.
-
-Example:
-    A plug-in's own tests need three lines::
-
-        @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-        def test_my_model_keeps_the_rule(rule):
-            rule(Trial(model=load()))
-"""
+"""The rules of the plug-in interface, each a function of a trial."""
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass
-from functools import cached_property, wraps
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from zsl_bench.classes import ClassSet, class_set_from_names
 from zsl_bench.errors import ZslBenchError, listing
 from zsl_bench.model import ModelCard, check_is_model, is_scoring
+from zsl_bench.testing.trial import BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
-    Rule = Callable[["Trial"], None]
+    from zsl_bench.testing.trial import Observed, Trial
+
+    Rule: TypeAlias = Callable[[Trial], None]
 
 TOLERANCE = 1e-4
 """Relative difference that two ways of computing one vector may have."""
 REPEAT_TOLERANCE = 1e-6
 """The same for two equal calls on a CPU."""
 
-_CLASSES = ("archery", "playing guitar", "riding horse", "swimming", "walking dog")
-_BATCH = 4
 _COPIES = 3
 
 
@@ -49,126 +39,6 @@ class _Seen(Exception):  # noqa: N818
         super().__init__(found)
         self.found = found
         self.fix = fix
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Observed:
-    """What a call of the model returned, and what it did on the way.
-
-    Attributes:
-        output: What it returned.
-        input_changed: Whether it wrote into the clips it was handed.
-        random_changed: The random generators whose state it moved.
-        grad_enabled: Whether it left gradients switched on.
-    """
-
-    output: Any
-    input_changed: bool
-    random_changed: tuple[str, ...]
-    grad_enabled: bool
-
-
-class Trial:
-    """A model under test, with the clips and classes it is tried on.
-
-    As in an evaluation, the model is put in evaluation mode and moved to the device first where it
-    has ``eval`` and ``to``, and every call is made without gradients.
-
-    Args:
-        model: The model.
-        classes: Classes to embed or score; five everyday actions where none are given.
-        device: Where the model should run, such as ``cpu`` or ``cuda:0``.
-    """
-
-    def __init__(
-        self,
-        *,
-        model: Any,
-        classes: ClassSet | None = None,
-        device: str = "cpu",  # noqa: ANN401
-    ) -> None:
-        self.model = model
-        self.classes = classes or class_set_from_names(
-            _CLASSES, dataset="check-model", source="zsl_bench.testing"
-        )
-        self.device = device
-        if callable(getattr(model, "eval", None)):
-            model.eval()
-        if callable(getattr(model, "to", None)):
-            model.to(device)
-
-    @cached_property
-    def clips(self) -> Tensor:
-        """Four different clips of noise, ``(4, T, 3, S, S)``, as the card asks for them."""
-        import torch
-
-        spec = self.model.card.clip
-        shape = (_BATCH, spec.frames, 3, spec.size, spec.size)
-        levels = np.random.default_rng(0).random(shape, dtype=np.float32) * 255
-        return torch.from_numpy(levels.round().astype(spec.dtype)).to(self.device)
-
-    @cached_property
-    def batch(self) -> Observed:
-        """One call with the four clips."""
-        return self.run(self.clips)
-
-    @cached_property
-    def singles(self) -> tuple[Observed, ...]:
-        """Four calls with one clip each."""
-        return tuple(self.run(clip[None]) for clip in self.clips)
-
-    @cached_property
-    def embedded(self) -> Observed:
-        """One call with the classes, for a model that embeds them."""
-        return self.embed(self.classes)
-
-    def run(self, clips: Tensor, classes: ClassSet | None = None) -> Observed:
-        """Hand clips ``(B, T, 3, S, S)`` to ``embed_clips`` or ``score``."""
-        if is_scoring(self.model):
-            return self._observe(lambda x: self.model.score(x, classes or self.classes), clips)
-        return self._observe(self.model.embed_clips, clips)
-
-    def embed(self, classes: ClassSet) -> Observed:
-        """Hand classes to ``embed_classes``."""
-        return self._observe(lambda _: self.model.embed_classes(classes), self.clips[:1])
-
-    def _observe(self, call: Callable[[Tensor], Any], clips: Tensor) -> Observed:
-        import torch
-
-        handed = clips.clone()
-        before = _random_states(self.device)
-        with torch.no_grad():
-            output = call(handed)
-            grad_enabled = torch.is_grad_enabled()
-        after = _random_states(self.device)
-        return Observed(
-            output=output,
-            input_changed=not torch.equal(handed, clips),
-            random_changed=tuple(name for name in before if before[name] != after[name]),
-            grad_enabled=grad_enabled,
-        )
-
-
-def check_model(
-    model: Any,  # noqa: ANN401
-    *,
-    classes: ClassSet | None = None,
-    device: str = "cpu",
-) -> None:
-    """Check a model against every rule; the first one that it breaks is raised.
-
-    Args:
-        model: The model, loaded.
-        classes: Classes to try it on; five everyday actions where none are given.
-        device: Where the model should run.
-
-    Raises:
-        BrokenRule: A rule is broken; it is an :class:`AssertionError` too.
-        ZslBenchError: What the model itself raises, such as words without a vector.
-    """
-    trial = Trial(model=model, classes=classes, device=device)
-    for rule in RULES:
-        rule(trial)
 
 
 def _rule(check: Callable[[Trial], None]) -> Rule:
@@ -215,7 +85,7 @@ def card_is_complete(trial: Trial) -> None:
 @_rule
 def shapes_are_right(trial: Trial) -> None:
     """There is one row of floating-point numbers a clip and a class, all of one length."""
-    columns = _matrix(trial.batch, _BATCH).shape[1]
+    columns = _matrix(trial.batch, BATCH).shape[1]
     _matrix(trial.singles[0], 1)
     count = len(trial.classes)
     if is_scoring(trial.model):
@@ -418,19 +288,5 @@ def _numpy(observed: Observed) -> np.ndarray:
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-def _random_states(device: str) -> dict[str, bytes]:
-    """Return the state of every global generator that a model might draw from."""
-    import torch
-
-    name, keys, position, *rest = np.random.get_state(legacy=True)  # noqa: NPY002
-    states = {
-        "torch": torch.get_rng_state().numpy().tobytes(),
-        "numpy": repr((name, keys.tobytes(), position, rest)).encode(),
-        "random": repr(random.getstate()).encode(),
-    }
-    if torch.device(device).type == "cuda":
-        states["torch.cuda"] = torch.cuda.get_rng_state(device).numpy().tobytes()
-    return states
+    unit: np.ndarray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit

@@ -1,0 +1,55 @@
+"""A stranger's package, built and installed beside ours, comes through the same door."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PLUGIN = Path(__file__).parent / "plugin"
+DRIVER = """
+import json, sys
+from zsl_bench.registry import LoadOptions, installed_models, load_model
+listed = {m.name: f"{m.distribution} {m.version}" for m in installed_models()}
+early = sorted({"torch", "zsl_bench_colour"} & set(sys.modules))
+model = load_model("mean-colour", options=LoadOptions(allow_approximate=True))
+from zsl_bench.testing import check_model
+check_model(model)
+from zsl_bench.classes import load_class_set
+words = model.class_vectors(load_class_set("hmdb51"))
+print(json.dumps({"listed": listed, "early": early, "approximate": len(words.approximate_words)}))
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    pytest.importorskip("hatchling", reason="building the plug-in needs hatchling")
+    target = tmp_path_factory.mktemp("site")
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    built = subprocess.run(
+        [sys.executable, "-m", "pip", "install", *options, "--target", str(target), str(PLUGIN)],
+        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    return target
+
+
+def test_it_is_listed_unimported_loaded_and_keeps_every_rule(site):
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", DRIVER],
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    said = json.loads(run.stdout)
+    assert said["listed"]["mean-colour"] == "zsl-bench-colour 0.3.0"
+    assert {"e2e", "e2e-random", "frozen"} <= said["listed"].keys()
+    assert said["early"] == []
+    assert said["approximate"] > 0
