@@ -23,8 +23,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nltk
-
 from zsl_bench.classes import fold
 from zsl_bench.files import asset_path, atomic_write, read_asset
 from zsl_bench.words import verb_lemma
@@ -66,6 +64,8 @@ def nltk_wordnet(folder: Path) -> Iterator[None]:
 
     Distributions leave that file out; its content is in the manual page lexnames(5WN).
     """
+    import nltk
+
     with tempfile.TemporaryDirectory() as temporary:
         corpus = Path(temporary) / "corpora" / "wordnet"
         corpus.mkdir(parents=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
+import io
 import os
 import sys
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -41,32 +43,55 @@ def test_lemmas_are_those_of_nltk(word: str, lemma: str):
     assert verb_lemma(word) == lemma
 
 
-def test_lemmas_equal_nltk_on_every_word_of_wordnet_and_on_nonsense():
+@pytest.fixture(scope="module")
+def script():
+    """The script that makes the tables, with its folder on the path."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(SCRIPTS)
+        yield importlib.import_module("build_class_tables")
+
+
+@pytest.fixture(scope="module")
+def wordnet(script) -> Path:
+    """A folder of WordNet files that NLTK reads from; NLTK can be told of only one."""
     pytest.importorskip("nltk", reason="nltk is not installed")
-    folder = wordnet_folder()
+    places = map(Path, filter(None, (os.environ.get("ZSL_BENCH_WORDNET"), "/usr/share/wordnet")))
+    folder = next((place for place in places if (place / "index.verb").is_file()), None)
     if folder is None:
         pytest.skip("no WordNet 3.0 files (set ZSL_BENCH_WORDNET to their folder)")
-    words = inflected(folder) | nonsense()
-    with load_script("build_class_tables").nltk_wordnet(folder):
-        from nltk.stem import WordNetLemmatizer
+    with script.nltk_wordnet(folder):
+        yield folder
 
-        reference = WordNetLemmatizer()
-        different = [w for w in words if verb_lemma(w) != reference.lemmatize(w, "v")]
+
+def test_lemmas_equal_nltk_on_every_word_of_wordnet_and_on_nonsense(wordnet: Path):
+    from nltk.stem import WordNetLemmatizer
+
+    words = inflected(wordnet) | nonsense()
+    reference = WordNetLemmatizer()
+    different = [w for w in words if verb_lemma(w) != reference.lemmatize(w, "v")]
     assert len(words) > 50_000
     assert different == []
 
 
-def wordnet_folder() -> Path | None:
-    places = (os.environ.get("ZSL_BENCH_WORDNET", ""), "/usr/share/wordnet")
-    return next((Path(p) for p in places if p and (Path(p) / "index.verb").is_file()), None)
+def test_the_script_makes_the_bundled_tables_and_verbs(
+    script, wordnet: Path, monkeypatch: pytest.MonkeyPatch
+):
+    made: dict[str, bytes] = {}
 
+    @contextmanager
+    def collect(path: Path):
+        stream = io.BytesIO()
+        yield stream
+        made[path.name] = stream.getvalue()
 
-def load_script(name: str):
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+    monkeypatch.setattr(script, "atomic_write", collect)
+    monkeypatch.setattr(script, "nltk_wordnet", nullcontext)
+    monkeypatch.setattr(sys, "argv", ["build_class_tables.py", "--wordnet", str(wordnet)])
+    script.main()
+    assert len(made) == 8
+    for name, content in made.items():
+        place = ("verbs.txt",) if name == "verbs.txt" else ("classes", name)
+        assert content == asset_path(*place).read_bytes()
 
 
 def inflected(folder: Path) -> set[str]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import importlib
+import io
 import os
 import pickle
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -407,6 +410,20 @@ def test_the_bundled_subset_equals_its_source(shared_data: Path):
     assert source.words == bundled.words
     assert np.array_equal(source.matrix, bundled.matrix)
     assert source.digest == bundled.digest
+
+
+def test_the_script_makes_the_bundled_file(shared_data: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "scripts")
+    script = importlib.import_module("build_word_vectors")
+    source = shared_data / "wordvectors" / "GoogleNews-vectors-negative300-bolukbasi.bin"
+    written = {}
+    stream = io.BytesIO()
+    monkeypatch.setattr(script, "atomic_write", lambda _: nullcontext(stream))
+    monkeypatch.setattr(script, "write_json", lambda _, value: written.update(value))
+    monkeypatch.setattr(sys, "argv", ["build_word_vectors.py", str(source)])
+    script.main()
+    assert stream.getvalue() == asset_path("vectors", "googlenews.npz").read_bytes()
+    assert written == read_asset("vectors", "googlenews.json")
 
 
 def test_the_bundled_subset_covers_every_bundled_word_that_its_source_has():

@@ -42,9 +42,9 @@ class HubSnapshot:
 def fetch_snapshot(reference: str) -> HubSnapshot:
     """Fetch a weights folder from the Hub, or take it from the Hub's cache.
 
-    A branch or tag is resolved to a commit first, so that what is fetched is of one state and can
-    be named. With ``HF_HUB_OFFLINE`` set only the cache is asked. Tokens are those of the Hub's own
-    client; none is shown.
+    A branch or tag is resolved to a commit, so that what is fetched is of one state and can be
+    named. Without a network, or with ``HF_HUB_OFFLINE`` set, the cache serves what it has. Tokens
+    are those of the Hub's own client; none is shown.
 
     Args:
         reference: ``org/repo`` or ``org/repo@revision``, where a revision is a commit, a branch or
@@ -54,10 +54,16 @@ def fetch_snapshot(reference: str) -> HubSnapshot:
         WeightsError: The reference is malformed; there is no network, no such repository or
             revision, or no permission; or the cache has not got it.
     """
+    from huggingface_hub import snapshot_download
+
     repo, revision = parse_reference(reference)
-    commit = revision if _COMMIT.fullmatch(revision) else _resolve(repo, revision)
-    path = _download(repo, commit or revision)
-    return HubSnapshot(repo=repo, commit=commit or path.name, path=path)
+    with _explained(repo, revision):
+        path = Path(snapshot_download(repo, revision=revision, allow_patterns=list(FILES)))
+    if not _COMMIT.fullmatch(path.name):
+        raise WeightsError(
+            f"hub:{reference}", found=f"no commit in {path}", fix="update huggingface-hub"
+        )
+    return HubSnapshot(repo=repo, commit=path.name, path=path)
 
 
 def parse_reference(reference: str) -> tuple[str, str]:
@@ -72,28 +78,6 @@ def parse_reference(reference: str) -> tuple[str, str]:
             f"hub:{reference}", found="no org/repo@revision", fix="spell it like hub:org/repo@v1"
         )
     return match["repo"], match["revision"] or "main"
-
-
-def _resolve(repo: str, revision: str) -> str | None:
-    """Return the commit behind a branch or tag; None where only the cache may be asked."""
-    from huggingface_hub import HfApi, constants
-
-    if constants.HF_HUB_OFFLINE:
-        return None
-    with _explained(repo, revision):
-        commit = HfApi().model_info(repo, revision=revision).sha
-    if commit is None or not _COMMIT.fullmatch(commit):
-        raise WeightsError(
-            f"hub:{repo}@{revision}", found=f"no commit ({commit!r})", fix="name a commit"
-        )
-    return commit
-
-
-def _download(repo: str, revision: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    with _explained(repo, revision):
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=list(FILES)))
 
 
 @contextmanager

@@ -1,10 +1,10 @@
 import argparse
 import json
+import os
 import pickle
 import struct
 import tarfile
 import zipfile
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,13 +17,13 @@ STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(3)}
 
 
 class Malicious:
-    """A pickle that makes a file where it is unpickled as usual."""
+    """A pickle that makes a folder where it is unpickled as usual."""
 
     def __init__(self, path):
         self.path = str(path)
 
     def __reduce__(self):
-        return Path.touch, (Path(self.path),)
+        return os.mkdir, (self.path,)
 
 
 def test_safetensors_come_whole_with_their_note(tmp_path):
@@ -96,11 +96,11 @@ def test_code_in_a_pickle_is_refused_and_not_run(tmp_path, writer):
         path.write_bytes(pickle.dumps(evil, protocol=4 if writer == "pickle-4" else 2))
     else:
         torch.save(evil, path, _use_new_zipfile_serialization=writer == "zip")
-    with pytest.raises(WeightsError, match="contains code.*refused"):
+    with pytest.raises(WeightsError, match=r"contains code.*refused"):
         read_pickle(path)
     assert not trap.exists()
     if writer != "pickle-4":
-        with pytest.raises(WeightsError, match=r"contains code \(pathlib"):
+        with pytest.raises(WeightsError, match=r"contains code \(\w+\.mkdir\)"):
             read_pickle(path)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
-CHUNK = 4 << 20
+CHUNK = 1 << 20
 _PEEK = 1 << 16
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_BITS = 31

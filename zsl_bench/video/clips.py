@@ -122,8 +122,9 @@ def _extent(
 ) -> _Extent:
     official = policy.rule == "official"
     if start is None and end is None:
-        counted = reader.declared or _count(reader)
-        total = reader.declared or (official and reader.estimated) or counted
+        counted = reader.promised or _count(reader)
+        released = reader.declared or reader.estimated
+        total = (official and released) or counted
         if not total:
             raise video_error(reader.path, "no frames", "replace or leave out the file")
         return _Extent(first=0, total=total, readable=total + policy.frames * official)
@@ -155,11 +156,11 @@ def _count(reader: VideoReader) -> int:
 
 def _check_shortfall(reader: VideoReader) -> str:
     """Tell a count that is slightly off, which is common, from a file that was cut short."""
-    shown = reader.declared - reader.hidden
-    if not reader.declared or reader.decoded >= shown:
+    missing = reader.promised - reader.decoded
+    if missing <= 0:
         return ""
-    found = f"container says {reader.declared} frames, {reader.decoded} decode"
-    if shown - reader.decoded > max(_MISSING_FRAMES, _MISSING_SHARE * shown):
+    found = f"container says {reader.promised} frames, {reader.decoded} decode"
+    if missing > max(_MISSING_FRAMES, _MISSING_SHARE * reader.promised):
         raise video_error(reader.path, found, "download or copy the file again")
     return found
 

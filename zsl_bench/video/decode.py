@@ -33,7 +33,8 @@ class VideoInfo:
 
     Attributes:
         path: The file.
-        frames: Its frame count: the container's, or else duration times rate.
+        frames: Its frame count: the container's, less what an edit list hides, or else duration
+            times rate.
         frames_exact: Whether the container states the count. Files exist whose count is off by a
             few; what decodes is only known after decoding.
         width: Width in pixels as displayed, after ``rotation``.
@@ -66,7 +67,7 @@ class VideoReader:
         declared: The container's frame count; 0 where it has none.
         estimated: Duration times rate, rounded; 0 where either is not known.
         decoded: Frames decoded so far.
-        hidden: Packets so far that the container marks as not to be shown.
+        promised: ``declared`` less the frames that an mp4's edit list hides.
         ended: Whether the end of the file was reached.
 
     Raises:
@@ -84,9 +85,9 @@ class VideoReader:
         self.codec: str = self._stream.codec_context.name
         self.fps = float(self._stream.guessed_rate or self._stream.average_rate or 0)
         self.declared: int = max(self._stream.frames, 0)
+        self.promised = self._promised()
         self.estimated = int(self._seconds() * self.fps + 0.5)
         self.decoded = 0
-        self.hidden = 0
         self.ended = False
 
     def __enter__(self) -> Self:
@@ -133,8 +134,8 @@ class VideoReader:
         Raises:
             VideoError: The file cannot be read, or neither timestamps nor a rate are known.
         """
-        if self.container == "avi" and self.declared:
-            return self._constant_times(self.declared)
+        if self.container == "avi" and self.promised:
+            return self._constant_times(self.promised)
         with _open(self.path) as container:
             stream = _video_stream(container, self.path)
             shown = [p.pts for p in _packets(container, stream) if p.size and not p.is_discard]
@@ -150,6 +151,11 @@ class VideoReader:
         times: np.ndarray = np.arange(count) / self.fps
         return times
 
+    def _promised(self) -> int:
+        if not self.declared or "mp4" not in self.container:
+            return self.declared
+        return sum(not entry.is_discard for entry in self._stream.index_entries) or self.declared
+
     def _seconds(self) -> float:
         if self._container.duration:
             return max(self._container.duration, 0) / _MICROSECONDS
@@ -161,7 +167,6 @@ class VideoReader:
         import av
 
         for packet in _packets(self._container, self._stream):
-            self.hidden += bool(packet.is_discard)
             try:
                 frames = packet.decode()
             except av.error.FFmpegError:
@@ -184,7 +189,7 @@ def probe(path: Path | str) -> VideoInfo:
         if shape is None:
             raise video_error(reader.path, "no frame that decodes", "replace or leave out the file")
         width, height = shape if rotation % 180 == 0 else shape[::-1]
-        counted = reader.declared or reader.estimated
+        counted = reader.promised or reader.estimated
         return VideoInfo(
             path=reader.path,
             frames=counted or len(reader.times()),

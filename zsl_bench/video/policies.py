@@ -24,7 +24,16 @@ import numpy as np
 
 from zsl_bench.errors import ProtocolError, VideoError, listing, near_matches
 
-_EXAMPLES = ("paper-25", "official-25", "first-16", "uniform-8", "uniform-16", "uniform-32")
+POLICIES = {
+    "paper-25": "25 overlapping clips of 16 consecutive frames, starts evenly spaced",
+    "official-25": "25 clips of 16 frames as the paper's released loader really makes them",
+    "first-16": "one clip, the first 16 frames",
+    "uniform-8": "one clip of 8 frames evenly spaced over the video",
+    "uniform-16": "one clip of 16 frames evenly spaced over the video",
+    "uniform-32": "one clip of 32 frames evenly spaced over the video",
+}
+"""Policies to choose from, with a line on each; other numbers work as well."""
+
 _GRAMMAR = re.compile(
     r"(?P<rule>paper|official|first|uniform)-(?P<count>[1-9][0-9]{0,5})"
     r"(?:x(?P<frames>[1-9][0-9]{0,5}))?(?:s(?P<stride>[1-9][0-9]{0,5}))?"
@@ -151,7 +160,7 @@ def _parse(name: str) -> tuple[str, int, int, int]:
     match = _GRAMMAR.fullmatch(name)
     if match is None:
         raise ProtocolError(
-            f"clip policy {name!r}", found="no such policy", fix=near_matches(name, _EXAMPLES)
+            f"clip policy {name!r}", found="no such policy", fix=near_matches(name, POLICIES)
         )
     rule, count = match["rule"], int(match["count"])
     if (match["frames"] and rule not in _MANY_CLIPS) or (match["stride"] and rule not in _STRIDED):
