@@ -39,6 +39,12 @@ def site(tmp_path_factory):
     return target
 
 
+def test_the_page_shows_this_very_model():
+    page = (PLUGIN.parents[1] / "docs" / "plug-in.md").read_text("utf-8")
+    code = (PLUGIN / "zsl_bench_colour" / "__init__.py").read_text("utf-8")
+    assert code[code.index("import torch") :] in page
+
+
 def test_it_is_listed_unimported_loaded_and_keeps_every_rule(site):
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", DRIVER],

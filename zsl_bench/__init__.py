@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from zsl_bench.classes import ClassSet, class_set, load_class_set
     from zsl_bench.errors import ZslBenchError
     from zsl_bench.evaluation import evaluate
-    from zsl_bench.model import ModelCard, ScoringModel, ZeroShotModel
+    from zsl_bench.model import LoadOptions, ModelCard, ScoringModel, ZeroShotModel
     from zsl_bench.overlap import OverlapAudit
+    from zsl_bench.registry import load_model
     from zsl_bench.results import EvaluationResult, comparable, load_result
     from zsl_bench.splits import Split, check_overlap, load_split
     from zsl_bench.video import ClipSpec
@@ -32,6 +33,7 @@ _HOMES = {
     "ClassVectors": "wordvectors",
     "ClipSpec": "video",
     "EvaluationResult": "results",
+    "LoadOptions": "model",
     "ModelCard": "model",
     "OverlapAudit": "overlap",
     "ScoringModel": "model",
@@ -44,6 +46,7 @@ _HOMES = {
     "comparable": "results",
     "evaluate": "evaluation",
     "load_class_set": "classes",
+    "load_model": "registry",
     "load_result": "results",
     "load_split": "splits",
 }
@@ -53,6 +56,7 @@ __all__ = [
     "ClassVectors",
     "ClipSpec",
     "EvaluationResult",
+    "LoadOptions",
     "ModelCard",
     "OverlapAudit",
     "ScoringModel",
@@ -65,6 +69,7 @@ __all__ = [
     "comparable",
     "evaluate",
     "load_class_set",
+    "load_model",
     "load_result",
     "load_split",
 ]

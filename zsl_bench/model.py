@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeGuard, runtime_checkable
 
 from zsl_bench.classes import ClassSet, bundled_class_sets, class_set_from_names
 from zsl_bench.errors import ModelError, near_matches
+from zsl_bench.files import sha256_file
 from zsl_bench.video import ClipSpec, clip_policy
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ TrainingData: TypeAlias = tuple[ClassSet, ...] | Literal["open"] | None
 POOLINGS = ("mean", "mean-of-unit")
 SCORE_KINDS = ("cosine", "logits", "probabilities")
 UNVERSIONED = "unversioned"
+_SOURCE = "source-sha256:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +146,23 @@ def _declared_names(names: tuple[str, ...], field_name: str, model: str) -> Clas
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class LoadOptions:
+    """What a loader is told.
+
+    Attributes:
+        weights: Weights folder or file for a model that takes one.
+        vectors: Word vectors; None for the weights folder's own or the bundled subset.
+        allow_approximate: Let a hash stand in for a word without a vector.
+        device: Where to put the model, such as ``cpu`` or ``cuda:0``.
+    """
+
+    weights: Path | None = None
+    vectors: str | None = None
+    allow_approximate: bool = False
+    device: str = "cpu"
+
+
 @runtime_checkable
 class ZeroShotModel(Protocol):
     """A model that embeds classes and clips into one space; scored by cosine.
@@ -233,13 +254,13 @@ def weights_digest(model: Model) -> str:
     """Return what identifies a model's weights in a result.
 
     The card's revision where it has one; else SHA-256 of the state dict (names, types, shapes and
-    bytes, in the order of names); else ``unversioned``.
+    bytes, in the order of names); else of the source file of its class; else ``unversioned``.
     """
     if model.card.revision is not None:
         return model.card.revision
     state_dict: Callable[[], dict[str, Tensor]] | None = getattr(model, "state_dict", None)
     if not callable(state_dict):
-        return UNVERSIONED
+        return _source_digest(type(model))
     import torch
 
     digest = hashlib.sha256()
@@ -248,3 +269,19 @@ def weights_digest(model: Model) -> str:
         flat = tensor.detach().cpu().contiguous().flatten()
         digest.update(flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b"")
     return f"sha256:{digest.hexdigest()}"
+
+
+def is_versioned(digest: str) -> bool:
+    """Say whether a digest covers the weights themselves, so that vectors may be kept under it.
+
+    A source file says nothing of weights that it reads from elsewhere.
+    """
+    return digest != UNVERSIONED and not digest.startswith(_SOURCE)
+
+
+def _source_digest(kind: type) -> str:
+    try:
+        source = inspect.getsourcefile(kind)
+        return f"{_SOURCE}{sha256_file(Path(source))}" if source else UNVERSIONED
+    except (OSError, TypeError):
+        return UNVERSIONED

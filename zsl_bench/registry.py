@@ -15,7 +15,7 @@ from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from zsl_bench.errors import ModelError, ZslBenchError, listing, near_matches
-from zsl_bench.model import check_is_model
+from zsl_bench.model import LoadOptions, check_is_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,27 +25,11 @@ if TYPE_CHECKING:
 GROUP = "zsl_bench.models"
 """The entry-point group in which packages offer models."""
 
+_NO_OPTIONS = LoadOptions()
 _CODE_FILE = "model.py"
 _CONFIG_FILE = "config.json"
 _WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".tar", ".pkl")
 _SPELLINGS = "an installed name, hub:org/repo@revision, path:dir-or-file or py:package.module:load"
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoadOptions:
-    """What a loader is told.
-
-    Attributes:
-        weights: Weights folder or file for a model that takes one.
-        vectors: Word vectors; None for the weights folder's own or the bundled subset.
-        allow_approximate: Let a hash stand in for a word without a vector.
-        device: Where to put the model, such as ``cpu`` or ``cuda:0``.
-    """
-
-    weights: Path | None = None
-    vectors: str | None = None
-    allow_approximate: bool = False
-    device: str = "cpu"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +71,7 @@ def installed_models() -> tuple[InstalledModel, ...]:
 def load_model(
     reference: str,
     *,
-    options: LoadOptions = LoadOptions(),
+    options: LoadOptions = _NO_OPTIONS,
 ) -> ZeroShotModel | ScoringModel:
     """Load a model.
 
@@ -153,8 +137,22 @@ def _load_python(target: str, options: LoadOptions, asked: str) -> Any:  # noqa:
     module_name, colon, attribute = target.partition(":")
     if not colon or not module_name or not attribute:
         raise ModelError(asked, found=f"{target!r}", fix="spell it like py:package.module:load")
+    local = Path(*module_name.split(".")).with_suffix(".py")
+    if local.is_file() and not _can_be_found(module_name):
+        raise ModelError(
+            asked,
+            found=f"{local} in this folder, which is not on Python's path",
+            fix=f"give path:{local}" + ("" if attribute == "load" else " and call its loader load"),
+        )
     module = _guarded(lambda: importlib.import_module(module_name), f"{asked}: importing it")
     return _call(_attribute(module, attribute, asked), options, asked)
+
+
+def _can_be_found(module_name: str) -> bool:
+    try:
+        return importlib.util.find_spec(module_name) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def _load_path(place: str, options: LoadOptions, asked: str) -> Any:  # noqa: ANN401
@@ -253,7 +251,7 @@ def _call(loader: Any, options: LoadOptions, asked: str) -> Any:  # noqa: ANN401
         raise ModelError(
             asked,
             found=f"a loader that wants {listing(required)}",
-            fix="let it take nothing, or options (zsl_bench.registry.LoadOptions) first",
+            fix="let it take nothing, or options (zsl_bench.LoadOptions) first",
         )
     _refuse_options(options, asked)
     return _moved(_guarded(loader, f"{asked}: its loader"), options, asked)
@@ -270,18 +268,15 @@ def _moved(model: Any, options: LoadOptions, asked: str) -> Any:  # noqa: ANN401
 
 
 def _refuse_options(options: LoadOptions, asked: str) -> None:
-    """Refuse options that a loader without the parameter ``options`` would drop in silence."""
-    given = {
-        "weights": options.weights is not None,
-        "vectors": options.vectors is not None,
-        "allow_approximate": options.allow_approximate,
-    }
-    dropped = [name for name, is_given in given.items() if is_given]
-    if dropped:
+    """Refuse weights that a loader without the parameter ``options`` would drop in silence.
+
+    The vectors are the verdict's as well, and a permission need not be used.
+    """
+    if options.weights is not None:
         raise ModelError(
             asked,
-            found=f"a loader that takes no options, and {listing(dropped)} given",
-            fix="leave them out, or let the loader take options (zsl_bench.registry.LoadOptions)",
+            found=f"a loader that takes no options, and weights {options.weights} given",
+            fix="leave them out, or let the loader take options (zsl_bench.LoadOptions)",
         )
 
 

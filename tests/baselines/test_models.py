@@ -1,10 +1,12 @@
 import json
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from zsl_bench import LoadOptions
 from zsl_bench.baselines import models
 from zsl_bench.baselines.models import (
     load_e2e,
@@ -19,7 +21,6 @@ from zsl_bench.errors import ModelError, WeightsError
 from zsl_bench.files import read_asset, sha256_file
 from zsl_bench.hub import HubSnapshot
 from zsl_bench.model import UsesWordVectors, ZeroShotModel, weights_digest
-from zsl_bench.registry import LoadOptions
 from zsl_bench.testing import check_model
 from zsl_bench.video import ClipSpec
 
@@ -52,7 +53,7 @@ def test_a_random_initialisation_only_by_name():
     assert isinstance(model, ZeroShotModel)
     assert isinstance(model, UsesWordVectors)
     with pytest.raises(ModelError, match="random initialisation has no use for"):
-        load_e2e_random(LoadOptions(weights=model))
+        load_e2e_random(LoadOptions(weights=Path("w")))
 
 
 @pytest.mark.parametrize("network", ["r2plus1d_18", "r3d_18"])
@@ -67,7 +68,7 @@ def test_the_frozen_baseline_keeps_every_rule(tiny, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", ["r2plus1d_18", "r3d_18", "c3d"])
+@pytest.mark.parametrize("network", ["r2plus1d_18", "c3d"])
 def test_the_baselines_keep_every_rule(network):
     check_model(random_model(network=network))
 

@@ -263,10 +263,10 @@ def test_a_crash_between_two_files_does_not_load(tiny, folder, monkeypatch):
             raise KeyboardInterrupt
         return real(self, target)
 
-    monkeypatch.setattr(Path, "replace", stop_before_config)
-    with pytest.raises(KeyboardInterrupt):
-        save_weights(random_model(network="tiny", seed=8), folder)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", stop_before_config)
+        with pytest.raises(KeyboardInterrupt):
+            save_weights(random_model(network="tiny", seed=8), folder)
     with pytest.raises(WeightsError, match=r"is not the file that config\.json describes"):
         load_weights(folder)
 

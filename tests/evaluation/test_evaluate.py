@@ -112,12 +112,14 @@ def test_a_changed_video_or_setting_is_run_again(
         assert model.clips_run > 0, fields
 
 
-def test_an_unversioned_model_is_never_taken_from_the_store(colour_model, colour_folder, tmp_path):
+def test_a_model_without_revision_or_state_is_never_taken_from_the_store(
+    colour_model, colour_folder, tmp_path
+):
     for _ in range(2):
         model = colour_model(revision=None)
         result = run(model, colour_folder, tmp_path / "out")
         assert model.clips_run > 0
-        assert result.identity["model"]["weights"] == "unversioned"
+        assert result.identity["model"]["weights"].startswith("source-sha256:")
 
 
 class DiesError(RuntimeError):

@@ -238,6 +238,24 @@ def test_clips_cross_a_process_boundary(make_video):
     np.testing.assert_array_equal(again.weights, clips.weights)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_other_families_get_their_preprocessing(dtype, make_video):
+    path = make_video("plain.avi", codec="mpeg4")
+    policy = clip_policy("uniform-8")
+    spec = ClipSpec(
+        frames=8,
+        size=224,
+        short_side=224,
+        resize="exact",
+        interpolation="bicubic",
+        antialias=True,
+        dtype=dtype,
+    )
+    everything = transform_frames(decode_everything(path), spec)
+    wanted = policy.indices(len(everything))
+    np.testing.assert_array_equal(load_clips(path, policy, spec).assemble(), everything[wanted])
+
+
 @pytest.mark.datasets
 def test_real_hmdb_clips_have_one_frame_less_than_they_say(shared_data):
     (path,) = (shared_data / "videos/hmdb51/cartwheel").glob("Turnk*")

@@ -37,6 +37,7 @@ VIDEOS = {
     "full-range.mp4": {"pixels": "yuvj420p"},
     "motion-jpeg.avi": {"codec": "mjpeg", "pixels": "yuvj420p"},
     "packed.avi": {"codec": "rawvideo", "pixels": "yuyv422"},
+    "bottom-up.avi": {"codec": "rawvideo", "pixels": "bgr24"},
     "lossless.mkv": {"codec": "ffv1", "pixels": "bgr0"},
     "mpeg2.mpg": {"codec": "mpeg2video"},
     "one.mp4": {"frames": 1},
@@ -83,6 +84,16 @@ def test_frames_are_those_of_opencv(name, make_video):
         np.testing.assert_array_equal(mine, other)
     with VideoReader(path) as reader:
         assert (reader.declared or reader.estimated) == count
+
+
+@pytest.mark.parametrize("name", ["odd.avi", "odd.webm", "h264-10-bit.mp4"])
+def test_pyavs_default_conversion_would_not_be_opencvs(name, make_video):
+    path = make_video(name, **VIDEOS[name])
+    theirs, _ = opencv_frames(path)
+    with av.open(str(path)) as container:
+        plain = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
+    worst = max(np.abs(a.astype(int) - b).max() for a, b in zip(plain, theirs, strict=True))
+    assert worst > 1
 
 
 @pytest.mark.parametrize("name", VIDEOS)

@@ -229,6 +229,22 @@ def test_antialiased_uint8_is_what_torchvision_hands_a_clip_model(width, height)
     np.testing.assert_array_equal(transform_frames(frames, spec), theirs)
 
 
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_antialiased_uint8_is_pillows_to_one_level(interpolation):
+    from PIL import Image
+
+    frame = noise(320, 240)[0]
+    spec = ClipSpec(
+        size=224, short_side=224, resize="exact", interpolation=interpolation, antialias=True
+    )
+    resampling = Image.Resampling[interpolation.upper()]
+    whole = np.asarray(Image.fromarray(frame).resize((298, 224), resampling))
+    theirs = whole[:, 37 : 37 + 224].transpose(2, 0, 1)
+    off = np.abs(transform_frames(frame[None], spec)[0].astype(int) - theirs)
+    assert off.max() <= 1
+    assert off.mean() < 0.01
+
+
 def test_a_transform_serves_frame_after_frame_and_leaves_them_alone():
     spec = ClipSpec(dtype="float32")
     frames = noise(320, 240, count=3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from zsl_bench.baselines.baseline import BaselineModel, NetworkConfig
 from zsl_bench.baselines.networks import WORD_VECTOR_DIM, create_network
@@ -15,6 +15,7 @@ from zsl_bench.model import ModelCard
 from zsl_bench.video import ClipSpec
 
 if TYPE_CHECKING:
+    from zsl_bench.model import LoadOptions
     from zsl_bench.wordvectors import WordVectors
 
 RANDOM_NAME = "e2e-random"
@@ -22,27 +23,7 @@ PAPER_CLIP = ClipSpec(dtype="float32")
 """What the paper's networks are handed: 16 unrounded frames of 112 x 112."""
 
 
-class LoaderOptions(Protocol):
-    """What a loader is told; the registry's ``LoadOptions`` is one."""
-
-    @property
-    def weights(self) -> Path | None:
-        """Weights folder or file."""
-
-    @property
-    def vectors(self) -> str | None:
-        """Word vectors; None for the weights folder's own or the bundled subset."""
-
-    @property
-    def allow_approximate(self) -> bool:
-        """Let a hash stand in for a word without a vector."""
-
-    @property
-    def device(self) -> str:
-        """Where to put the network."""
-
-
-def load_e2e(options: LoaderOptions) -> BaselineModel:
+def load_e2e(options: LoadOptions) -> BaselineModel:
     """Load the paper's end-to-end model from given or published weights.
 
     Raises:
@@ -51,7 +32,7 @@ def load_e2e(options: LoaderOptions) -> BaselineModel:
     return _load_family("e2e", options)
 
 
-def load_frozen(options: LoaderOptions) -> BaselineModel:
+def load_frozen(options: LoadOptions) -> BaselineModel:
     """Load the paper's baseline: a pretrained backbone, only the linear layer trained.
 
     ``pretrained_on`` holds the classes of torchvision's Kinetics-400 weights where the folder names
@@ -63,7 +44,7 @@ def load_frozen(options: LoaderOptions) -> BaselineModel:
     return _load_family("frozen", options)
 
 
-def load_e2e_random(options: LoaderOptions) -> BaselineModel:
+def load_e2e_random(options: LoadOptions) -> BaselineModel:
     """Make R(2+1)D-18 with random weights (seed 0), for trials; its numbers mean nothing.
 
     Raises:
@@ -137,7 +118,7 @@ def save_random(folder: str | Path, *, network: str = "r2plus1d_18", seed: int =
     return save_weights(random_model(network=network, seed=seed), Path(folder))
 
 
-def load_from_path(path: Path, options: LoaderOptions) -> BaselineModel:
+def load_from_path(path: Path, options: LoadOptions) -> BaselineModel:
     """Load a model from a weights folder or file, whichever family it is of.
 
     Raises:
@@ -151,7 +132,7 @@ def load_from_path(path: Path, options: LoaderOptions) -> BaselineModel:
     )
 
 
-def load_from_hub(reference: str, options: LoaderOptions, *, sha256: str = "") -> BaselineModel:
+def load_from_hub(reference: str, options: LoadOptions, *, sha256: str = "") -> BaselineModel:
     """Load a model from a weights folder on the Hub; only data is fetched, never code.
 
     Args:
@@ -177,7 +158,7 @@ def load_from_hub(reference: str, options: LoaderOptions, *, sha256: str = "") -
     )
 
 
-def _load_family(family: str, options: LoaderOptions) -> BaselineModel:
+def _load_family(family: str, options: LoadOptions) -> BaselineModel:
     if options.weights is not None:
         model = load_from_path(options.weights, options)
     else:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from zsl_bench.cli.render import console, print_json, table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -130,7 +135,7 @@ def models(*, as_json: bool) -> None:
     _show(rows, as_json=as_json)
 
 
-def _show(rows: list[dict[str, object]], *, as_json: bool) -> None:
+def _show(rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return

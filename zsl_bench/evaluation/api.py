@@ -19,6 +19,7 @@ from zsl_bench.evaluation.run import ClipBatcher, forward_of, run_videos
 from zsl_bench.evaluation.settings import Progress, Settings, SettingsArguments, Silent
 from zsl_bench.evaluation.store import VectorStore
 from zsl_bench.model import (
+    LoadOptions,
     Model,
     UsesWordVectors,
     ZeroShotModel,
@@ -28,7 +29,7 @@ from zsl_bench.model import (
     weights_digest,
 )
 from zsl_bench.protocols import custom_protocol, resolve_protocol
-from zsl_bench.registry import LoadOptions, load_model
+from zsl_bench.registry import load_model
 from zsl_bench.verdict import zero_shot_verdict
 from zsl_bench.video import clip_policy
 from zsl_bench.videos import Manifest

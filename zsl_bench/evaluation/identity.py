@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zsl_bench.files import sha256_bytes, sha256_json
-from zsl_bench.model import UNVERSIONED, is_scoring
+from zsl_bench.model import is_scoring, is_versioned
 from zsl_bench.video import decoder_id
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def run_key(
     Beside the identity it covers each file's size and time of change, so that a replaced video
     is decoded again, and the batch size, so that a resumed run cuts the same batches.
     """
-    if run["model"]["weights"] == UNVERSIONED:
+    if not is_versioned(run["model"]["weights"]):
         return None
     stamps: list[tuple[str, int | None, int | None]] = []
     for video in manifest.videos:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +13,7 @@ from zsl_bench.errors import VideoError, ZslBenchError
 from zsl_bench.video import load_clips
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from torch import Tensor
 
@@ -81,11 +84,11 @@ def choose_workers(workers: int | None, device_type: str) -> int:
 
 def load_videos(
     dataset: VideoDataset, positions: Sequence[int], *, workers: int
-) -> Iterator[LoadedVideo]:
+) -> Generator[LoadedVideo]:
     """Yield the videos at some positions, in that order.
 
     Raises:
-        ZslBenchError: A worker process died, for lack of memory for instance.
+        ZslBenchError: A decoding process died, for lack of memory for instance.
     """
     from torch.utils.data import DataLoader
 
@@ -96,14 +99,36 @@ def load_videos(
         num_workers=workers,
         prefetch_factor=2 if workers else None,
     )
+    with _signal_kept():
+        items = iter(loader)
+    for _ in positions:
+        yield LoadedVideo(**_next(items, workers))
+
+
+def _next(items: Iterator[dict[str, Any]], workers: int) -> dict[str, Any]:
     try:
-        for item in loader:
-            yield LoadedVideo(**item)
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+        return next(items)
+    except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
+        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
             raise
         raise ZslBenchError(
-            f"decode {len(positions)} videos in {workers} processes",
+            f"decode videos in {workers} processes",
             found="a decoding process died (often for lack of memory)",
             fix="run the same command again to go on, with fewer --workers",
         ) from error
+
+
+@contextmanager
+def _signal_kept() -> Iterator[None]:
+    """Keep the handler of SIGCHLD that there was, where a loader puts one of its own.
+
+    That one raises the death of a worker out of any statement. Without it, the loader notices when
+    it waits for the worker's next video.
+    """
+    on_main = threading.current_thread() is threading.main_thread()
+    if not on_main or not hasattr(signal, "SIGCHLD"):
+        yield
+        return
+    before = signal.getsignal(signal.SIGCHLD)
+    yield
+    signal.signal(signal.SIGCHLD, before)

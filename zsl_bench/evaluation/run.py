@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -159,18 +159,20 @@ def run_videos(
     positions = [position for block in blocks for position in store.positions(block)]
     name, total = dataset.manifest.dataset, len(dataset)
     progress.start(name, total=total, done=total - len(positions))
+    reasons: dict[int, str] = {}
     try:
-        reasons: dict[int, str] = {}
-        for video in load_videos(dataset, positions, workers=workers):
-            if video.reason is None:
-                batcher.add(video)
-            else:
-                reasons[video.position] = video.reason
-            progress.advance(1)
-            block = video.position // BLOCK
-            if video.position == store.positions(block)[-1]:
-                store.save(block, _block(dataset, store.positions(block), batcher.flush(), reasons))
-                reasons = {}
+        with closing(load_videos(dataset, positions, workers=workers)) as videos:
+            for video in videos:
+                if video.reason is None:
+                    batcher.add(video)
+                else:
+                    reasons[video.position] = video.reason
+                progress.advance(1)
+                block = store.positions(video.position // BLOCK)
+                if video.position == block[-1]:
+                    done = _block(dataset, block, batcher.flush(), reasons)
+                    store.save(video.position // BLOCK, done)
+                    reasons = {}
     finally:
         progress.finish()
     return store.finish()

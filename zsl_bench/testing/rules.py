@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from zsl_bench.errors import ZslBenchError, listing
+from zsl_bench.errors import ModelError, ZslBenchError, listing
 from zsl_bench.model import ModelCard, check_is_model, is_scoring
 from zsl_bench.testing.trial import BATCH
 
@@ -70,7 +70,10 @@ def _broken(check: Callable[[Trial], None], trial: Trial, found: str, fix: str) 
 @_rule
 def interface_is_met(trial: Trial) -> None:
     """The model has a card and embeds classes and clips, or scores clips."""
-    check_is_model(trial.model, type(trial.model).__name__)
+    try:
+        check_is_model(trial.model, type(trial.model).__name__)
+    except ModelError as error:
+        raise _Seen(error.found, error.fix) from error
 
 
 @_rule

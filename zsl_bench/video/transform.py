@@ -221,8 +221,9 @@ def _plain_bilinear(
     columns = _Axis.of(spec, width, short, resized[1], left)
     first, end = int(columns.low[0]), int(columns.high[-1]) + 1
     column_low, column_high = columns.low - first, columns.high - first
-    row_weight, column_weight = rows.weight[:, None], columns.weight[:, None]
     across = (end - first) * 3
+    row_weight = np.repeat(rows.weight, across).reshape(size, across)
+    column_weight = np.repeat(columns.weight, 3 * size).reshape(size, 3 * size)
     above, below = np.empty((2, size, across), np.float32)
     turned = np.empty((across, size), np.float32)
     before, after = np.empty((2, size, 3 * size), np.float32)

@@ -28,3 +28,6 @@ class MeanColour:
 
     def embed_clips(self, clips):
         return clips.float().mean(dim=(1, 3, 4)) @ self.projection.to(clips.device)
+
+
+load = MeanColour

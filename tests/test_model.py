@@ -1,0 +1,194 @@
+import copy
+
+import pytest
+import torch
+
+from zsl_bench.classes import class_set_from_names, load_class_set
+from zsl_bench.errors import ModelError, ZslBenchError
+from zsl_bench.model import (
+    UNVERSIONED,
+    ModelCard,
+    ScoringModel,
+    UsesWordVectors,
+    ZeroShotModel,
+    check_is_model,
+    check_policy,
+    declaration_json,
+    is_scoring,
+    weights_digest,
+)
+from zsl_bench.video import ClipSpec
+
+UCF = load_class_set("ucf101")
+HMDB = load_class_set("hmdb51")
+
+
+class Embeds:
+    card = ModelCard(name="m")
+
+    def embed_classes(self, classes):
+        return torch.zeros(len(classes), 2)
+
+    def embed_clips(self, clips):
+        return torch.zeros(len(clips), 2)
+
+
+class Scores:
+    card = ModelCard(name="m")
+
+    def score(self, clips, classes):
+        return torch.zeros(len(clips), len(classes))
+
+
+class Both(Embeds, Scores):
+    pass
+
+
+@pytest.mark.parametrize("field", ["trained_on", "pretrained_on"])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        ("open", "open"),
+        ((), ()),
+        (UCF, (UCF,)),
+        ((UCF, HMDB), (UCF, HMDB)),
+        ([HMDB], (HMDB,)),
+    ],
+    ids=["undeclared", "open", "nothing", "set", "sets", "list"],
+)
+def test_the_four_declarations_are_never_conflated(field, value, expected):
+    card = ModelCard(name="m", **{field: value})
+    assert getattr(card, field) == expected
+    listed = declaration_json(getattr(card, field))
+    if expected is None or expected == "open":
+        assert listed == expected
+    else:
+        assert [entry["fingerprint"] for entry in listed] == [s.fingerprint for s in expected]
+
+
+def test_an_empty_list_declares_nothing_was_seen():
+    assert ModelCard(name="m", trained_on=[]).trained_on == ()
+
+
+def test_class_names_become_a_class_set_with_words():
+    (declared,) = ModelCard(name="m", trained_on=["PlayingGuitar", "folding napkins"]).trained_on
+    expected = class_set_from_names(["PlayingGuitar", "folding napkins"], dataset="x", source="y")
+    assert declared.names == ("PlayingGuitar", "folding napkins")
+    assert declared.words == expected.words
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"trained_on": "kinetics400"}, "trained_on of model card 'm'"),
+        ({"trained_on": ["archery", "kinetics400"]}, "data-set name 'kinetics400'"),
+        ({"trained_on": ["archery", UCF]}, "trained_on of model card 'm'"),
+        ({"trained_on": 3}, "trained_on of model card 'm'"),
+        ({"pretrained_on": {"archery": 1}}, "pretrained_on of model card 'm'"),
+        ({"trained_on": ["archery", "archery"]}, "twice"),
+        ({"pooling": "max"}, "pooling 'max'"),
+        ({"scores": "cosines"}, "did you mean 'cosine'"),
+        ({"policy": "uniform-8"}, "cuts clips of 8 frames, the model takes 16"),
+        ({"policy": "nonsense"}, "nonsense"),
+        ({"name": ""}, "empty name"),
+        ({"name": "a/b"}, "slash"),
+        ({"name": "a\0b"}, "slash"),
+    ],
+)
+def test_a_card_that_will_not_do_is_refused_in_one_line(changes, message):
+    with pytest.raises(ZslBenchError) as caught:
+        ModelCard(**{"name": "m", **changes})
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_policy_must_fit_the_clip():
+    check_policy("uniform-8", ClipSpec(frames=8), "evaluate m")
+    with pytest.raises(ModelError, match="evaluate m: policy paper-25 cuts clips of 16 frames"):
+        check_policy("paper-25", ClipSpec(frames=8), "evaluate m")
+
+
+def test_declarations_cover_names_and_fingerprints():
+    declared = ModelCard(
+        name="m", trained_on=UCF.select(["Archery"]), pretrained_on="open"
+    ).declared()
+    assert declared["pretrained_on"] == "open"
+    (entry,) = declared["trained_on"]
+    assert entry["classes"] == ["Archery"]
+    assert entry["dataset"] == "ucf101"
+    assert entry["fingerprint"] == UCF.select(["Archery"]).fingerprint
+
+
+def test_the_interface_is_recognised_by_its_methods():
+    assert isinstance(Embeds(), ZeroShotModel)
+    assert isinstance(Scores(), ScoringModel)
+    assert not isinstance(Embeds(), UsesWordVectors)
+    for model, scoring in ((Embeds(), False), (Scores(), True), (Both(), False)):
+        check_is_model(model, "m")
+        assert is_scoring(model) is scoring
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (None, "NoneType with no ModelCard"),
+        (type("M", (), {"card": {"name": "m"}})(), "M with no ModelCard"),
+        (type("M", (), {"card": Embeds.card})(), "without embed_classes and embed_clips"),
+        (
+            type("M", (), {"card": Embeds.card, "embed_clips": lambda *_: None})(),
+            "without embed_classes;",
+        ),
+        (
+            type("M", (), {"card": Embeds.card, "embed_clips": 3, "embed_classes": 3})(),
+            "without embed_classes and embed_clips",
+        ),
+    ],
+)
+def test_other_objects_are_refused(model, message):
+    with pytest.raises(ModelError, match=message):
+        check_is_model(model, "py:x:load")
+
+
+class Weighted(torch.nn.Linear):
+    card = ModelCard(name="m")
+
+    def __init__(self):
+        super().__init__(3, 2)
+        self.register_buffer("steps", torch.tensor(0))
+        self.register_buffer("empty", torch.zeros(0, 3))
+        self.scale = torch.nn.Parameter(torch.ones(3, dtype=torch.bfloat16))
+
+
+def test_the_digest_of_weights_moves_with_every_bit_name_and_shape():
+    model = Weighted()
+    digest = weights_digest(model)
+    assert digest.startswith("sha256:")
+    assert weights_digest(copy.deepcopy(model)) == digest
+    changed = [copy.deepcopy(model) for _ in range(4)]
+    with torch.no_grad():
+        changed[0].weight.view(torch.int32)[0, 0] ^= 1
+        changed[1].steps += 1
+        changed[2].weight = torch.nn.Parameter(model.weight.reshape(3, 2))
+        changed[3].scale = torch.nn.Parameter(model.scale.float())
+    renamed = copy.deepcopy(model)
+    renamed.register_buffer("counter", renamed.steps)
+    del renamed.steps
+    digests = {weights_digest(m) for m in (*changed, renamed)}
+    assert len(digests) == 5
+    assert digest not in digests
+
+
+def test_the_digest_does_not_depend_on_memory_layout():
+    model = Weighted()
+    digest = weights_digest(model)
+    model.weight = torch.nn.Parameter(model.weight.detach().t().contiguous().t())
+    assert not model.weight.is_contiguous()
+    assert weights_digest(model) == digest
+
+
+def test_a_revision_stands_for_the_weights_and_without_either_there_is_none():
+    model = Weighted()
+    model.card = ModelCard(name="m", revision="v3")
+    assert weights_digest(model) == "v3"
+    assert weights_digest(Embeds()) == UNVERSIONED
