@@ -1,4 +1,7 @@
 import copy
+import hashlib
+import types
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +18,7 @@ from zsl_bench.model import (
     check_policy,
     declaration_json,
     is_scoring,
+    is_versioned,
     weights_digest,
 )
 from zsl_bench.video import ClipSpec
@@ -191,4 +195,12 @@ def test_a_revision_stands_for_the_weights_and_without_either_there_is_none():
     model = Weighted()
     model.card = ModelCard(name="m", revision="v3")
     assert weights_digest(model) == "v3"
-    assert weights_digest(Embeds()) == UNVERSIONED
+    source = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    assert weights_digest(Embeds()) == f"source-sha256:{source}"
+    made = types.new_class("Made", (), {}, lambda body: body.update(card=Embeds.card))
+    made.__module__ = "nowhere"
+    assert weights_digest(made()) == UNVERSIONED
+    assert is_versioned("v3")
+    assert is_versioned("sha256:00")
+    assert not is_versioned(UNVERSIONED)
+    assert not is_versioned(f"source-sha256:{source}")

@@ -210,16 +210,15 @@ def test_a_loader_that_takes_options_gets_them(stranger, attribute):
 
 
 @pytest.mark.parametrize("attribute", ["load", "Fixed", "instance", "keyword"])
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [
-        ({"weights": "w"}, "weights given"),
-        ({"vectors": "v"}, "vectors given"),
-        ({"allow_approximate": True}, "allow_approximate given"),
-    ],
-)
-def test_options_are_never_dropped_in_silence(stranger, attribute, options, named):
-    with pytest.raises(ModelError, match=f"takes no options, and {named}"):
+def test_vectors_and_permissions_may_go_unused(stranger, attribute):
+    options = LoadOptions(vectors="bundled", allow_approximate=True)
+    assert load_model(f"py:stranger_models:{attribute}", options=options).card.name == "fixed"
+
+
+@pytest.mark.parametrize("attribute", ["load", "Fixed", "instance", "keyword"])
+def test_weights_are_never_dropped_in_silence(stranger, attribute):
+    options = {"weights": "w"}
+    with pytest.raises(ModelError, match="takes no options, and weights w given"):
         load_model(f"py:stranger_models:{attribute}", options=LoadOptions(**options))
 
 
@@ -282,3 +281,11 @@ def test_the_random_baseline_loads_by_name_and_embeds():
     rows = model.embed_classes(load_class_set("hmdb51"))
     assert rows.shape == (51, 300)
     assert torch.isfinite(rows).all()
+
+
+def test_a_file_in_this_folder_is_pointed_to(tmp_path, monkeypatch):
+    (tmp_path / "local_only_model.py").write_text("def load(): ...")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [p for p in sys.path if p])
+    with pytest.raises(ModelError, match=r"give path:local_only_model\.py"):
+        load_model("py:local_only_model:load")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from zsl_bench.errors import ModelError, VideoError
-from zsl_bench.video import ClipSpec, resized_size, transform_frames
+from zsl_bench.video import ClipSpec, resized_size, resizer_id, transform_frames
 from zsl_bench.video.transform import FrameTransform
 
 MEAN = np.array([0.43216, 0.394666, 0.37645]).reshape(3, 1, 1)
@@ -309,3 +309,12 @@ def test_bad_specs_are_refused(fields, said):
 def test_arrays_that_are_no_frames_are_refused(frames):
     with pytest.raises(VideoError, match="uint8 of shape"):
         transform_frames(frames, ClipSpec())
+
+
+def test_the_resizer_is_named_with_its_version():
+    from importlib import metadata
+
+    assert resizer_id(ClipSpec()) == "zsl-bench 1"
+    torch_made = f"torch {metadata.version('torch')}"
+    assert resizer_id(ClipSpec(interpolation="bicubic")) == torch_made
+    assert resizer_id(ClipSpec(antialias=True)) == torch_made

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zsl_bench.files import sha256_bytes, sha256_json
 from zsl_bench.model import is_scoring, is_versioned
-from zsl_bench.video import decoder_id
+from zsl_bench.video import decoder_id, resizer_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +51,7 @@ def run_identity(
         },
         "clip_policy": policy,
         "decoder": decoder_id(),
-        "resizer": f"opencv {metadata.version('opencv-python-headless')}",
+        "resizer": resizer_id(card.clip),
         "precision": precision,
     }
 

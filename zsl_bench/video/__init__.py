@@ -5,7 +5,7 @@ from __future__ import annotations
 from zsl_bench.video.clips import VideoClips, load_clips
 from zsl_bench.video.decode import VideoInfo, VideoReader, decoder_id, probe
 from zsl_bench.video.policies import POLICIES, ClipPlan, ClipPolicy, clip_policy, plan_clips
-from zsl_bench.video.transform import ClipSpec, resized_size, transform_frames
+from zsl_bench.video.transform import ClipSpec, resized_size, resizer_id, transform_frames
 
 __all__ = [
     "POLICIES",
@@ -21,5 +21,6 @@ __all__ = [
     "plan_clips",
     "probe",
     "resized_size",
+    "resizer_id",
     "transform_frames",
 ]

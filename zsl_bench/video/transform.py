@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from importlib import metadata
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -30,6 +31,7 @@ _CHOICES: dict[str, tuple[object, ...]] = {
     "dtype": ("uint8", "float32"),
 }
 _LARGEST = 65_536
+_RESIZE_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +142,13 @@ class FrameTransform:
             out: Where the RGB planes go, shape (3, S, S), uint8 or float32 as the spec says.
         """
         self._apply(frame, out[self._order])
+
+
+def resizer_id(spec: ClipSpec) -> str:
+    """Return what resizes under a spec, with its version, as a result's identity holds it."""
+    if spec.interpolation == "bilinear" and not spec.antialias:
+        return f"zsl-bench {_RESIZE_VERSION}"
+    return f"torch {metadata.version('torch')}"
 
 
 def transform_frames(frames: np.ndarray, spec: ClipSpec) -> np.ndarray:
