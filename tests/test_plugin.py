@@ -59,3 +59,27 @@ def test_it_is_listed_unimported_loaded_and_keeps_every_rule(site):
     assert {"e2e", "e2e-random", "frozen"} <= said["listed"].keys()
     assert said["early"] == []
     assert said["approximate"] > 0
+
+
+def test_it_is_scored_on_real_videos_from_the_command_line(site, tmp_path, write_video):
+    for number, name in enumerate(("archery", "bowling", "juggling balls", "playing guitar")):
+        write_video(tmp_path / "videos" / name / "one.mp4", (60 * number, 40, 90), frames=20)
+    run = subprocess.run(
+        [
+            *(sys.executable, "-m", "zsl_bench", "evaluate", "--model", "mean-colour"),
+            *("--data", "mine=videos", "--policy", "first-16", "--allow-approximate", "--json"),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    (result,) = json.loads(run.stdout)
+    assert result["identity"]["model"]["name"] == "mean-colour"
+    assert result["coverage"]["scored"] == 4
+    assert result["complete"]
+    assert result["zero_shot"]["headline"] == "disjoint (brattoli2020, 0.05)"
+    assert {name.split("@")[0] for name in result["scores"]} == {"half", "full"}
+    assert (tmp_path / "results" / result["arrays"]["file"]).is_file()
