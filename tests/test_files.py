@@ -51,6 +51,29 @@ def test_a_full_device_is_one_line_and_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_device_is_written_to_and_never_replaced():
+    with pytest.raises(ResultError, match="No space left on device"):
+        files.write_json(Path("/dev/full"), {"x": 1})
+    assert Path("/dev/full").is_char_device()
+
+
+def test_a_link_stays_and_its_target_is_replaced(tmp_path):
+    target, link = tmp_path / "target.json", tmp_path / "link.json"
+    target.write_text("old")
+    link.symlink_to(target)
+    files.write_json(link, [1])
+    assert link.is_symlink()
+    assert json.loads(target.read_text()) == [1]
+
+
+def test_a_folder_in_the_way_is_one_line(tmp_path):
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(ResultError, match="directory"):
+        files.write_json(tmp_path / "a.json", {})
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
 def test_a_process_killed_while_writing_leaves_the_old_file(tmp_path):
     path = tmp_path / "a.json"
     path.write_text("old")

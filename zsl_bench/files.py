@@ -24,13 +24,19 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """Open a file for writing that appears under ``path`` whole or not at all.
 
     The bytes go to a temporary file in the same folder, are synced to the disk and then renamed.
-    Missing parent folders are made.
+    Missing parent folders are made. A symbolic link stays, and what it points to is replaced. A
+    device or pipe, such as ``/dev/stdout``, is written to as it is.
 
     Raises:
         ResultError: The folder cannot be written or the device is full; nothing is left behind.
     """
     temporary: Path | None = None
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            with path.open("wb") as stream:
+                yield stream
+            return
+        path = Path(os.path.realpath(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         temporary = Path(name)

@@ -48,14 +48,21 @@ def place(tmp_path, write_video):
             frames=4,
             size=(48, 32),
         )
-    (tmp_path / "slow.py").write_text(MODEL.replace("DELAY", "0.05"))
+    (tmp_path / "slow.py").write_text(MODEL.replace("DELAY", "0.1"))
     (tmp_path / "fast.py").write_text(MODEL.replace("DELAY", "0"))
     return tmp_path
 
 
+PROGRAM = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with it ignored
+runpy.run_module("zsl_bench", run_name="__main__")
+"""
+
+
 def command(module: str, out: str, *, workers: int = 1) -> list[str]:
     return [
-        sys.executable, "-m", "zsl_bench", "evaluate", "--model", f"py:{module}:load",
+        sys.executable, "-c", PROGRAM, "evaluate", "--model", f"py:{module}:load",
         "--data", "colours=videos", "--out", out, "--workers", str(workers),
         "--batch-size", "4", "--json",
     ]  # fmt: skip
