@@ -88,6 +88,12 @@ def test_an_unknown_set_gets_a_near_name():
         class_set("ucf11")
 
 
+@pytest.mark.parametrize("name", ["", "  "])
+def test_an_empty_name_is_told(name: str):
+    with pytest.raises(ClassSetError, match=r"an empty name; choose from activitynet200, "):
+        class_set(name)
+
+
 def test_a_path_wins_where_it_is_written_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "k700").write_text("juggling\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
@@ -118,6 +124,10 @@ def write(path: Path, content: str | bytes) -> Path:
         ("mine.csv", "id,name\n" + "".join(f'{i},"{n}"\n' for i, n in enumerate(NAMES))),
         ("mine.csv", "action,seconds\n\n" + "".join(f"{n},1\n" for n in NAMES)),
         ("mine.tsv", "count\tlabel\n" + "".join(f"1\t{n}\n" for n in NAMES)),
+        ("mine.csv", "id;Class_Name\r\n" + "".join(f"1;{n}\r\n" for n in NAMES)),
+        ("mine.csv", "name,Activity,class_name\n" + "".join(f"v.mp4,x,{n}\n" for n in NAMES)),
+        ("mine.csv", "video,ACTIVITY\n" + "".join(f"a;b,{n}\n" for n in NAMES)),
+        ("mine.CSV", "video;note;classname\n" + "".join(f'v;"a; b, c";{n}\n' for n in NAMES)),
     ],
 )
 def test_class_files_in_the_forms_people_have(tmp_path: Path, name: str, content: str):
@@ -161,7 +171,8 @@ def test_numbers_are_part_of_names_unless_they_count_the_lines(tmp_path: Path):
         ("a.txt", "walk\nrun\n".encode("utf-16"), "no UTF-8 text in line 1"),
         ("a.txt", "walk\n123\n", r"no letter in '123' \(line 2\)"),
         ("a.csv", "walk,run\n", "2 columns in line 1, none called class"),
-        ("a.csv", "walk\njump, then sit\n", "2 columns in line 2"),
+        ("a.csv", "walk\njump, then sit\n", "2 columns in line 2.*names with commas into quotes"),
+        ("a.csv", "walk;run\n", "2 columns in line 1, none called .*names with semicolons into"),
         ("a.csv", "id,class\n1,walk\n2\n", "no class name in line 3"),
         ("a.csv", "id,class\n1,walk\n2,\n", "no class name in line 3"),
         ("a.csv", 'class\n"walk\n', "unexpected end of data"),

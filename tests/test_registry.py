@@ -174,7 +174,10 @@ def test_a_broken_package_is_listed_and_says_why_when_loaded(stranger, install):
         ("py:stranger_models:greedy", "a loader that wants path"),
         ("py:stranger_models:nothing", "NoneType with no ModelCard"),
         ("py:stranger_models:bare", "NoCard with no ModelCard"),
-        ("py:stranger_models:fails", "its loader: RuntimeError: out of luck; mend"),
+        (
+            "py:stranger_models:fails",
+            "its loader: RuntimeError: out of luck (stranger_models.py, line 33); mend",
+        ),
         ("path:nowhere", "no file or folder nowhere"),
         ("path:empty", "neither config.json nor model.py"),
         ("path:both", "path:both/config.json or path:both/model.py"),
@@ -249,15 +252,16 @@ def test_local_code_is_loaded_under_a_private_name(tmp_path, stranger):
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("x = 1", "no 'load' in"),
+        ("x = 1", r"no 'load' in .*model\.py; call its loader, class or model load"),
         ("1/0", "ZeroDivisionError: division by zero"),
         ("def load(:", "SyntaxError"),
     ],
 )
 def test_local_code_that_will_not_do(tmp_path, stranger, code, message):
     (tmp_path / "model.py").write_text(code)
-    with pytest.raises(ModelError, match=message):
+    with pytest.raises(ModelError, match=message) as caught:
         load_model(f"path:{tmp_path}")
+    assert "_zsl_bench_local" not in str(caught.value)
     assert not code.startswith("1") or not [n for n in sys.modules if "_zsl_bench_local" in n]
 
 

@@ -17,6 +17,7 @@ def result_of(**identity) -> EvaluationResult:
             "classes": {"dataset": "ucf101"},
             "clip_policy": "paper-25",
             "manifest": {"digest": "d", "videos": "all"},
+            "protocols": {"full": {"sha256": "f"}},
             **identity,
         },
         zero_shot={"headline": "undeclared (brattoli2020, 0.05)", "rules": []},
@@ -48,10 +49,31 @@ def test_comparable_names_what_differs_and_leaves_the_model_out():
     assert comparable(a, b) == ("clip_policy", "extra", "manifest.digest")
 
 
+def test_protocols_are_compared_where_both_have_them():
+    half, both = {"half": {"sha256": "h"}}, {"half": {"sha256": "h"}, "full": {"sha256": "f"}}
+    assert comparable(result_of(), result_of(protocols=both)) == ()
+    assert comparable(result_of(), result_of(protocols=half)) == ("protocols",)
+    other = {"full": {"sha256": "g"}}
+    assert comparable(result_of(), result_of(protocols=other)) == ("protocols",)
+
+
+def test_models_with_class_vectors_of_their_own_may_share_a_column_and_stand_ins_may_not():
+    own = [{"kind": "the model's own", "sha256": digest} for digest in "ab"]
+    assert comparable(*(result_of(class_vectors=c) for c in own)) == ()
+    words = {"kind": "word vectors", "approximate_words": ["yoyo"]}
+    a = result_of(class_vectors=words)
+    b = result_of(class_vectors=words, model={"name": "b", "weights": "2"})
+    assert comparable(a, a) == ()
+    assert comparable(a, b) == ("class_vectors.approximate_words",)
+
+
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
-        (lambda d: d["identity"].update(clip_policy="official-25"), "does not match"),
+        (lambda d: d["identity"].update(clip_policy="official-25"), "do not match"),
+        (lambda d: d["scores"].update(full={"mean": {"top1": 0.99}}), "do not match"),
+        (lambda d: d.update(complete=False), "do not match"),
+        (lambda d: d.pop("sha256"), "do not match"),
         (lambda d: d.update(schema=2), "schema 2"),
         (lambda d: d.pop("coverage"), "coverage"),
         (lambda d: d.update(kind="split"), "no evaluation result"),

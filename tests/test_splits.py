@@ -56,6 +56,23 @@ def test_a_split_survives_its_file(tmp_path):
     assert class_list(path).dataset == "mine"
 
 
+def test_a_split_of_ones_own_list_can_be_used_again(tmp_path):
+    listed = tmp_path / "odd.txt"
+    listed.write_text("Folding_Napkins\nArchery\npeelingPotatoes\n")
+    split = split_from_audit(check_overlap(listed, ["ucf101"]), split_id="mine")
+    split.save(tmp_path / "mine.json")
+    classes = class_list(tmp_path / "mine.json")
+    assert classes.names == ("Folding_Napkins", "peelingPotatoes")
+    assert classes.words == (("fold", "napkins"), ("peel", "potatoes"))
+    assert check_overlap(tmp_path / "mine.json", ["ucf101"]).removed == ()
+
+
+def test_splits_and_names_can_be_audited_as_they_are():
+    assert check_overlap(load_split("tp1"), "ucf101").removed == ()
+    audit = check_overlap(["archery", "folding napkins"], "ucf101")
+    assert [n.name for n in audit.removed] == ["archery"]
+
+
 @pytest.mark.parametrize(
     ("edit", "words"),
     [

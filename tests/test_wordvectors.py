@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zsl_bench.classes import ClassSet, class_set_from_names, load_class_set
-from zsl_bench.errors import WordVectorError
+from zsl_bench.errors import ClassSetError, WordVectorError
 from zsl_bench.files import asset_path, cache_dir, read_asset
 from zsl_bench.vector_files import download, reading, streams
 from zsl_bench.wordvectors import (
@@ -464,6 +464,19 @@ def test_class_vectors_equal_plain_averages():
     )
     assert len(made.approximate_classes) == 7
     assert made.approximate_classes[0] == "cartwheel"
+
+
+def test_a_class_set_may_be_given_by_name_or_file(tmp_path: Path):
+    file = tmp_path / "mine.txt"
+    file.write_text("walk\nrun\n", encoding="utf-8")
+    for ref, names in (("HMDB-51", load_class_set("hmdb51").names), (file, ("walk", "run"))):
+        for spelling in {ref, str(ref)}:
+            made = class_vectors(spelling, allow_approximate=True)
+            assert made.classes.names == names
+            expected = class_vectors(made.classes, allow_approximate=True).matrix
+            assert np.array_equal(made.matrix, expected)
+    with pytest.raises(ClassSetError, match="did you mean 'ucf101'"):
+        class_vectors("ucf11")
 
 
 def test_equal_word_lists_give_equal_bytes_in_any_order():

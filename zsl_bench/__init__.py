@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zsl_bench.classes import ClassSet, class_set, load_class_set
     from zsl_bench.errors import ZslBenchError
-    from zsl_bench.evaluation import evaluate
+    from zsl_bench.evaluation import Settings, evaluate
     from zsl_bench.model import LoadOptions, ModelCard, ScoringModel, ZeroShotModel
     from zsl_bench.overlap import OverlapAudit
     from zsl_bench.registry import load_model
@@ -37,6 +37,7 @@ _HOMES = {
     "ModelCard": "model",
     "OverlapAudit": "overlap",
     "ScoringModel": "model",
+    "Settings": "evaluation",
     "Split": "splits",
     "ZeroShotModel": "model",
     "ZslBenchError": "errors",
@@ -60,6 +61,7 @@ __all__ = [
     "ModelCard",
     "OverlapAudit",
     "ScoringModel",
+    "Settings",
     "Split",
     "ZeroShotModel",
     "ZslBenchError",

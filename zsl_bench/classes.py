@@ -43,8 +43,9 @@ _SHORT_NAMES = {
     "sun": "sun397",
     "ucf": "ucf101",
 }
-_COLUMNS = ("class", "name", "label", "action")
+_COLUMNS = ("class", "class_name", "classname", "name", "label", "action", "activity")
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,6 +221,10 @@ def class_set(ref: str | Path) -> ClassSet:
         >>> class_set("UCF-101").dataset
         'ucf101'
     """
+    if isinstance(ref, str) and not ref.strip():
+        raise ClassSetError(
+            f"class set {ref!r}", found="an empty name", fix=near_matches("", bundled_class_sets())
+        )
     if isinstance(ref, str) and re.fullmatch(r"[\w -]+", ref):
         folded = fold(ref)
         name = _SHORT_NAMES.get(folded, folded)
@@ -243,7 +248,9 @@ def read_class_file(path: Path) -> ClassSet:
 
     A text file has one class a line; blank lines and lines that begin with ``#`` are skipped, and
     so are running numbers before the names, as in UCF101's ``classInd.txt``. A ``.csv`` or ``.tsv``
-    has a column called class, name, label or action, or no other column than the names.
+    has a column called class, class_name, classname, name, label, action or activity, in any case,
+    or no other column than the names. A ``.csv`` whose first line has semicolons and no comma is
+    separated by semicolons.
 
     Raises:
         ClassSetError: The file is missing, empty or not UTF-8, or names a class twice; the line is
@@ -251,7 +258,7 @@ def read_class_file(path: Path) -> ClassSet:
     """
     asked = f"class file {path}"
     text = _read_text(asked, path)
-    separator = _SEPARATORS.get(path.suffix.lower())
+    separator = _separator(path, text)
     rows = _text_rows(text) if separator is None else _table_rows(asked, text, separator)
     if not rows:
         raise ClassSetError(asked, found="no classes", fix="write one class name a line")
@@ -343,6 +350,13 @@ def _read_text(asked: str, path: Path) -> str:
         ) from error
 
 
+def _separator(path: Path, text: str) -> str | None:
+    """Return what stands between a table's columns, or None for a text file."""
+    separator = _SEPARATORS.get(path.suffix.lower())
+    first = text.lstrip().partition("\n")[0]
+    return ";" if separator == "," and ";" in first and "," not in first else separator
+
+
 def _text_rows(text: str) -> list[tuple[int, str]]:
     lines = enumerate(re.split(r"\r\n|\r|\n", text), 1)
     rows = [(i, line.strip()) for i, line in lines]
@@ -372,7 +386,8 @@ def _table_rows(asked: str, text: str, separator: str) -> list[tuple[int, str]]:
             raise ClassSetError(
                 asked,
                 found=f"{len(cells)} columns in line {line}, none called {', '.join(_COLUMNS)}",
-                fix="name the column of the classes, or put names with commas into quotes",
+                fix="name the column of the classes, or put names with "
+                f"{_SEPARATOR_NAMES[separator]} into quotes",
             )
         if len(cells) <= (column or 0) or not cells[column or 0]:
             raise ClassSetError(

@@ -59,6 +59,24 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
                 temporary.unlink()
 
 
+def check_writable(folder: Path) -> None:
+    """Make a folder where it is missing, and refuse one that cannot be written to.
+
+    Raises:
+        ResultError: It cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ResultError(
+            f"write into {folder}",
+            found=error.strerror or str(error),
+            fix="choose another folder with --out",
+        ) from error
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeGuard, runtime_checkable
+from typing import (
+    TYPE_CHECKING,
+    Literal,
+    Protocol,
+    TypeAlias,
+    TypeGuard,
+    TypeVar,
+    runtime_checkable,
+)
 
 from zsl_bench.classes import ClassSet, bundled_class_sets, class_set_from_names
-from zsl_bench.errors import ModelError, near_matches
+from zsl_bench.errors import ModelError, ZslBenchError, near_matches
 from zsl_bench.files import sha256_file
 from zsl_bench.video import ClipSpec, clip_policy
 
@@ -21,6 +30,8 @@ if TYPE_CHECKING:
     from zsl_bench.wordvectors import ClassVectors
 
 TrainingData: TypeAlias = tuple[ClassSet, ...] | Literal["open"] | None
+
+_Made = TypeVar("_Made")
 
 POOLINGS = ("mean", "mean-of-unit")
 SCORE_KINDS = ("cosine", "logits", "probabilities")
@@ -259,16 +270,42 @@ def weights_digest(model: Model) -> str:
     if model.card.revision is not None:
         return model.card.revision
     state_dict: Callable[[], dict[str, Tensor]] | None = getattr(model, "state_dict", None)
-    if not callable(state_dict):
-        return _source_digest(type(model))
+    state = state_dict() if callable(state_dict) else {}
+    if not state:
+        return source_digest(model)
     import torch
 
     digest = hashlib.sha256()
-    for name, tensor in sorted(state_dict().items()):
+    for name, tensor in sorted(state.items()):
         digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}\n".encode())
         flat = tensor.detach().cpu().contiguous().flatten()
         digest.update(flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b"")
     return f"sha256:{digest.hexdigest()}"
+
+
+def guarded(step: Callable[[], _Made], asked: str) -> _Made:
+    """Run a stranger's code; what it raises becomes one line that says where.
+
+    Raises:
+        ModelError: The code raised something other than an error of this family.
+    """
+    try:
+        return step()
+    except ZslBenchError:
+        raise
+    except Exception as error:
+        said = [line.strip() for line in str(error).splitlines() if line.strip()]
+        kind = type(error).__name__
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        known = not last.filename.startswith("<")
+        place = f" ({Path(last.filename).name}, line {last.lineno})" if known else ""
+        fix = "mend or update the code that offers it"
+        if isinstance(error, ImportError):
+            fix = "install what is missing, or check the spelling"
+        elif "out of memory" in str(error).lower():
+            fix = "give a smaller --batch-size"
+        found = f"{kind}: {said[0][:200]}{place}" if said else f"{kind}{place}"
+        raise ModelError(asked, found=found, fix=fix) from error
 
 
 def is_versioned(digest: str) -> bool:
@@ -279,9 +316,13 @@ def is_versioned(digest: str) -> bool:
     return digest != UNVERSIONED and not digest.startswith(_SOURCE)
 
 
-def _source_digest(kind: type) -> str:
+def source_digest(model: Model) -> str:
+    """Return ``source-sha256:`` and the SHA-256 of the file that holds a model's class.
+
+    Where there is no such file, as in an interactive session, it is ``unversioned``.
+    """
     try:
-        source = inspect.getsourcefile(kind)
+        source = inspect.getsourcefile(type(model))
         return f"{_SOURCE}{sha256_file(Path(source))}" if source else UNVERSIONED
     except (OSError, TypeError):
         return UNVERSIONED

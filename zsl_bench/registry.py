@@ -14,8 +14,8 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from zsl_bench.errors import ModelError, ZslBenchError, listing, near_matches
-from zsl_bench.model import LoadOptions, check_is_model
+from zsl_bench.errors import ModelError, listing, near_matches
+from zsl_bench.model import LoadOptions, check_is_model, guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -144,7 +144,7 @@ def _load_python(target: str, options: LoadOptions, asked: str) -> Any:  # noqa:
             found=f"{local} in this folder, which is not on Python's path",
             fix=f"give path:{local}" + ("" if attribute == "load" else " and call its loader load"),
         )
-    module = _guarded(lambda: importlib.import_module(module_name), f"{asked}: importing it")
+    module = guarded(lambda: importlib.import_module(module_name), f"{asked}: importing it")
     return _call(_attribute(module, attribute, asked), options, asked)
 
 
@@ -162,8 +162,14 @@ def _load_path(place: str, options: LoadOptions, asked: str) -> Any:  # noqa: AN
     if path.is_dir():
         path = _in_folder(path, asked)
     if path.suffix == ".py":
-        module = _guarded(lambda: _import_file(path), f"{asked}: importing it")
-        return _call(_attribute(module, "load", asked), options, asked)
+        module = guarded(lambda: _import_file(path), f"{asked}: importing it")
+        if not hasattr(module, "load"):
+            raise ModelError(
+                asked,
+                found=f"no 'load' in {path}",
+                fix="call its loader, class or model load, such as load = MyModel",
+            )
+        return _call(module.load, options, asked)
     if path.name != _CONFIG_FILE and path.suffix not in _WEIGHT_SUFFIXES:
         raise ModelError(
             asked,
@@ -244,8 +250,8 @@ def _call(loader: Any, options: LoadOptions, asked: str) -> Any:  # noqa: ANN401
         parameters = []
     if parameters and parameters[0].name == "options":
         if parameters[0].kind is inspect.Parameter.KEYWORD_ONLY:
-            return _guarded(lambda: loader(options=options), f"{asked}: its loader")
-        return _guarded(lambda: loader(options), f"{asked}: its loader")
+            return guarded(lambda: loader(options=options), f"{asked}: its loader")
+        return guarded(lambda: loader(options), f"{asked}: its loader")
     required = [p.name for p in parameters if p.default is p.empty and p.kind not in _VARIADIC]
     if required:
         raise ModelError(
@@ -254,7 +260,7 @@ def _call(loader: Any, options: LoadOptions, asked: str) -> Any:  # noqa: ANN401
             fix="let it take nothing, or options (zsl_bench.LoadOptions) first",
         )
     _refuse_options(options, asked)
-    return _moved(_guarded(loader, f"{asked}: its loader"), options, asked)
+    return _moved(guarded(loader, f"{asked}: its loader"), options, asked)
 
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -263,7 +269,7 @@ _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 def _moved(model: Any, options: LoadOptions, asked: str) -> Any:  # noqa: ANN401
     """Move a model whose loader knows nothing of devices, where it can be moved."""
     if options.device != "cpu" and callable(getattr(model, "to", None)):
-        _guarded(lambda: model.to(options.device), f"{asked}: moving it to {options.device}")
+        guarded(lambda: model.to(options.device), f"{asked}: moving it to {options.device}")
     return model
 
 
@@ -287,20 +293,3 @@ def _refuse_weights(options: LoadOptions, asked: str) -> None:
             found=f"weights named twice, the other being {options.weights}",
             fix="name them once, in the reference or as weights of a model by name",
         )
-
-
-def _guarded(step: Callable[[], Any], asked: str) -> Any:  # noqa: ANN401
-    """Run a stranger's code; what it raises becomes one line."""
-    try:
-        return step()
-    except ZslBenchError:
-        raise
-    except Exception as error:
-        reason = str(error).strip().splitlines()
-        raise ModelError(
-            asked,
-            found=f"{type(error).__name__}: {reason[0][:200]}" if reason else type(error).__name__,
-            fix="install what is missing, or check the spelling"
-            if isinstance(error, ImportError)
-            else "mend or update the code that offers it",
-        ) from error

@@ -12,6 +12,7 @@ from zsl_bench.errors import ResultError
 from zsl_bench.files import read_json, sha256_json, write_json
 
 SCHEMA = 1
+_KIND, _APPROXIMATE = "class_vectors.kind", "class_vectors.approximate_words"
 _FIELDS = ("identity", "zero_shot", "coverage", "complete", "scores", "environment")
 
 
@@ -64,14 +65,15 @@ class EvaluationResult:
         return "--".join((*parts, self.sha256[:12]))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the result as JSON holds it."""
-        return {
+        """Return the result as JSON holds it, the SHA-256 of all of it last."""
+        content = {
             "schema": SCHEMA,
             "kind": "evaluation",
             "identity_sha256": self.sha256,
             **{name: getattr(self, name) for name in _FIELDS},
             "arrays": self.arrays,
         }
+        return {**content, "sha256": sha256_json(content)}
 
     def save(self, folder: Path) -> Path:
         """Write ``<stem>.json`` into a folder, atomically, and return its path.
@@ -85,7 +87,7 @@ class EvaluationResult:
 
 
 def load_result(path: str | Path) -> EvaluationResult:
-    """Read a result file and check its identity hash.
+    """Read a result file and check its hashes.
 
     Raises:
         ResultError: The file is missing, damaged, edited, or of a newer schema.
@@ -102,9 +104,10 @@ def load_result(path: str | Path) -> EvaluationResult:
     if lacking:
         raise ResultError(asked, found=f"no field {lacking[0]!r}", fix="evaluate again")
     result = EvaluationResult(**{name: data[name] for name in _FIELDS}, arrays=data.get("arrays"))
-    if result.sha256 != data.get("identity_sha256"):
+    content = {name: value for name, value in data.items() if name != "sha256"}
+    if result.sha256 != data.get("identity_sha256") or sha256_json(content) != data.get("sha256"):
         raise ResultError(
-            asked, found="an identity that does not match its SHA-256", fix="evaluate again"
+            asked, found="contents that do not match their SHA-256", fix="evaluate again"
         )
     return result
 
@@ -112,14 +115,25 @@ def load_result(path: str | Path) -> EvaluationResult:
 def comparable(a: EvaluationResult, b: EvaluationResult) -> tuple[str, ...]:
     """Return the identity fields in which two results differ, the models themselves left out.
 
-    Two results with none may stand in one column.
+    Two results with none may stand in one column, under the protocols that both have. A result
+    that rests on stand-ins for words is comparable only with itself.
 
     Returns:
         Dotted paths such as ``clip_policy`` or ``manifest.digest``, sorted.
     """
+    if a.sha256 == b.sha256:
+        return ()
     left, right = _flat(a.identity), _flat(b.identity)
     differing = {key for key in left.keys() | right.keys() if left.get(key) != right.get(key)}
-    return tuple(sorted(key for key in differing if not key.startswith("model.")))
+    differing = {key for key in differing if not key.startswith(("model.", "protocols."))}
+    if "model's own" in str(left.get(_KIND)) and left.get(_KIND) == right.get(_KIND):
+        differing.discard("class_vectors.sha256")
+    if left.get(_APPROXIMATE) or right.get(_APPROXIMATE):
+        differing.add(_APPROXIMATE)
+    shared = a.identity["protocols"].keys() & b.identity["protocols"].keys()
+    if not shared or any(a.identity["protocols"][p] != b.identity["protocols"][p] for p in shared):
+        differing.add("protocols")
+    return tuple(sorted(differing))
 
 
 def _flat(value: object, prefix: str = "") -> dict[str, object]:

@@ -7,7 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zsl_bench.classes import ClassSet, bundled_class_sets, class_set, load_class_set
+from zsl_bench.classes import (
+    ClassSet,
+    bundled_class_sets,
+    class_set,
+    class_set_from_names,
+    load_class_set,
+)
 from zsl_bench.errors import ClassSetError, ResultError, ZslBenchError, near_matches
 from zsl_bench.files import asset_path, read_json, sha256_json, write_json
 from zsl_bench.overlap import DEFAULT_THRESHOLD, OverlapAudit, audit_overlap, check_threshold
@@ -36,6 +42,8 @@ class Split:
         vectors: Where the word vectors came from.
         vectors_digest: SHA-256 of that source.
         approximate_words: Words that had no vector when the split was made.
+        own: Words and label of every kept class, where the classes come from no bundled set;
+            else empty.
     """
 
     id: str
@@ -49,6 +57,7 @@ class Split:
     vectors: str
     vectors_digest: str
     approximate_words: tuple[str, ...]
+    own: tuple[tuple[tuple[str, ...], str], ...] = ()
 
     @cached_property
     def sha256(self) -> str:
@@ -69,6 +78,7 @@ class Split:
             "approximate_words": list(self.approximate_words),
             "removed": list(self.removed),
             "kept": list(self.kept),
+            "own": [{"words": list(words), "label": label} for words, label in self.own],
         }
 
     def to_json(self) -> dict[str, Any]:
@@ -89,6 +99,17 @@ class Split:
         Raises:
             ClassSetError: The data set it was cut from is no bundled one, or has changed since.
         """
+        if self.own:
+            return ClassSet(
+                dataset=self.id,
+                version=self.version,
+                names=self.kept,
+                words=tuple(words for words, _ in self.own),
+                labels=tuple(label for _, label in self.own),
+                aliases=((),) * len(self.kept),
+                rules=self.rules,
+                source=f"split of {self.train[0]}",
+            )
         whole = load_class_set(self.train[0])
         if whole.fingerprint != self.train[1]:
             raise ClassSetError(
@@ -111,12 +132,19 @@ def split_from_audit(audit: OverlapAudit, *, split_id: str, version: int = 1) ->
             found=f"no class is at {audit.threshold} or farther from the test classes",
             fix="lower the threshold or choose other training classes",
         )
+    train = audit.train
+    kept = tuple(n.name for n in audit.kept)
+    bundled = train.dataset in bundled_class_sets() and load_class_set(train.dataset) == train
+    own = (
+        () if bundled else tuple((train.words[i], train.labels[i]) for i in map(train.index, kept))
+    )
     return Split(
         id=split_id,
         version=version,
         train=(audit.train.dataset, audit.train.fingerprint),
         tests=tuple((test.dataset, test.fingerprint) for test in audit.tests),
-        kept=tuple(n.name for n in audit.kept),
+        kept=kept,
+        own=own,
         removed=tuple(n.name for n in audit.removed),
         threshold=audit.threshold,
         rules=audit.train.rules,
@@ -146,6 +174,7 @@ def read_split(path: Path) -> Split:
             vectors=data["vectors"],
             vectors_digest=data["vectors_digest"],
             approximate_words=tuple(data["approximate_words"]),
+            own=tuple((tuple(row["words"]), row["label"]) for row in data["own"]),
         )
         intact = data["schema"] == SCHEMA and split.sha256 == data["sha256"]
     except (KeyError, TypeError) as error:
@@ -208,7 +237,7 @@ def class_list(reference: str | Path) -> ClassSet:
 
 
 def check_overlap(
-    train: str | Path | ClassSet,
+    train: str | Path | ClassSet | Split | Sequence[str],
     against: str | Path | ClassSet | Sequence[str | Path | ClassSet],
     *,
     threshold: float = DEFAULT_THRESHOLD,
@@ -218,8 +247,8 @@ def check_overlap(
 
     Args:
         train: A bundled set or split such as ``kinetics700`` or ``tp1``, a split file, a text or
-            CSV file, or a class set.
-        against: One or more of the same.
+            CSV file, a class set or split, or a list of class names.
+        against: One or more names, files or class sets.
         threshold: Cosine distance below which a class is removed.
         vectors: A word-vector file, or None for the bundled vectors.
 
@@ -240,5 +269,11 @@ def check_overlap(
     return audit_overlap(train_set, tests, vectors=loaded, threshold=threshold)
 
 
-def _as_list(reference: str | Path | ClassSet) -> ClassSet:
-    return reference if isinstance(reference, ClassSet) else class_list(reference)
+def _as_list(reference: str | Path | ClassSet | Split | Sequence[str]) -> ClassSet:
+    if isinstance(reference, ClassSet):
+        return reference
+    if isinstance(reference, Split):
+        return reference.classes()
+    if isinstance(reference, (str, Path)):
+        return class_list(reference)
+    return class_set_from_names(reference, dataset="given", source="names given")

@@ -65,8 +65,11 @@ class Verdict:
     approximate_words: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Return the verdict with its rule, as printed beside every number."""
-        return f"{self.finding} ({self.rules}, {self.threshold:g})"
+        """Return the verdict with its rule, and the word vectors where they are not the bundled."""
+        other = (
+            "" if self.vectors_digest == load_word_vectors(words=()).digest else f", {self.vectors}"
+        )
+        return f"{self.finding} ({self.rules}, {self.threshold:g}{other})"
 
 
 def zero_shot_verdict(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zsl_bench.classes import class_set
 from zsl_bench.errors import WordVectorError, listing
 from zsl_bench.files import asset_path, read_asset
 from zsl_bench.vector_files import fetch_gensim, read_vectors
@@ -146,7 +147,7 @@ def load_word_vectors(ref: str | Path | None = None, *, words: Iterable[str]) ->
 
 
 def class_vectors(
-    classes: ClassSet,
+    classes: ClassSet | str | Path,
     vectors: WordVectors | str | Path | None = None,
     *,
     allow_approximate: bool = False,
@@ -154,18 +155,20 @@ def class_vectors(
     """Make the class vectors of a class set.
 
     Args:
-        classes: The classes and their words.
+        classes: The classes and their words, or what ``zsl_bench.classes.class_set`` takes.
         vectors: Word vectors, or what ``load_word_vectors`` takes; None for the bundled subset.
         allow_approximate: Let a hash stand in for a word without a vector.
 
     Raises:
+        ClassSetError: A name or path stands for no class set.
         WordVectorError: A word has no vector and that is not allowed; the classes are named.
 
     Example:
-        >>> from zsl_bench.classes import load_class_set
-        >>> class_vectors(load_class_set("hmdb51"), allow_approximate=True).matrix.shape
+        >>> class_vectors("hmdb51", allow_approximate=True).matrix.shape
         (51, 300)
     """
+    if isinstance(classes, str | Path):
+        classes = class_set(classes)
     if not isinstance(vectors, WordVectors):
         wanted = {word for words in classes.words for word in words}
         vectors = load_word_vectors(vectors, words=wanted)

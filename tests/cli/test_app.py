@@ -99,7 +99,7 @@ def test_running_as_a_module_is_the_same():
         (["check-overlop"], 2, "did you mean 'check-overlap'?"),
         (["list", "splits", "tp9"], 1, "did you mean"),
         (["list", "protocols", "brattoli-haf"], 1, "did you mean 'brattoli-half'"),
-        (["evaluate", "--model", "e2e-random", "--data", "ucf101"], 2, "NAME=VALUE"),
+        (["evaluate", "--model", "e2e-random", "--data", "ucf101"], 2, "DATASET=PATH"),
         (["evaluate", "--model", "e2e-random", "--data", "ucf101=nowhere"], 1, "nowhere"),
     ],
 )

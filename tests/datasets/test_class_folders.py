@@ -31,6 +31,43 @@ def test_folders_name_the_classes(plant):
     assert not manifest.is_partial
 
 
+def test_an_empty_folder_is_a_class_without_videos(plant):
+    root = plant(
+        "kite/1.mp4", "ball/.DS_Store", "docs/read.me", "lists/deep/x.txt", "cut/1.mp4.part"
+    )
+    (root / "hoop" / "windy").mkdir(parents=True)
+    manifest = open_dataset("toys", root)
+    assert manifest.counts() == {"ball": 0, "hoop": 0, "kite": 1}
+    assert manifest.is_partial
+    assert not summary(manifest)["complete"]
+    assert "left out, folders with files but no video: 3 (cut, docs, lists)" in manifest.notes
+    plant("ball/1.mp4", "hoop/windy/1.mp4")
+    assert not open_dataset("toys", root).is_partial
+
+
+def test_an_empty_folder_composes_like_any_other(plant):
+    root = plant("kite/1.mp4", unicodedata.normalize("NFC", "fête") + "/1.mp4")
+    (root / unicodedata.normalize("NFD", "fête")).mkdir(exist_ok=True)
+    assert open_dataset("toys", root).counts() == {"fête": 1, "kite": 1}
+
+
+def test_a_folder_that_a_system_made_is_no_class(plant):
+    root = plant("kite/1.mp4", "__MACOSX/kite/._1.mp4", "kite/@eaDir/1.mp4/thumb.mp4")
+    (root / "lost+found").mkdir()
+    manifest = open_dataset("toys", root)
+    assert manifest.counts() == {"kite": 1}
+    assert manifest.notes == ()
+
+
+def test_empty_folders_change_nothing_for_a_bundled_class_set(plant):
+    root = plant("abseiling/1.mp4", "annotations/train.csv")
+    (root / "arm wrestling").mkdir()
+    (root / "spare").mkdir()
+    manifest = open_dataset("kinetics400", root)
+    assert manifest.classes == load_class_set("kinetics400")
+    assert "left out, folders with files but no video: 1 (annotations)" in manifest.notes
+
+
 def test_a_bundled_class_set_keeps_all_its_classes(plant):
     root = plant("arm_wrestling/abcdefghijk_000001_000011.mp4", "Abseiling/x.mp4")
     manifest = open_dataset("kinetics400", root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,28 @@ import pytest
 import torch
 
 from zsl_bench import comparable, evaluate, load_result
+from zsl_bench.datasets import open_dataset
 from zsl_bench.errors import DatasetError, ModelError, ProtocolError, VideoError, ZslBenchError
-from zsl_bench.evaluation.store import BLOCK
+from zsl_bench.evaluation import Silent
 from zsl_bench.files import sha256_file
+
+PLUGIN = """
+import torch, zsl_bench
+
+class M:
+    card = zsl_bench.ModelCard(
+        name="m", revision="1", policy="first-16", trained_on=(), pretrained_on=()
+    )
+
+    def embed_classes(self, classes):
+        return torch.tensor([[len(n), 1.0] for n in classes.names])
+
+    def embed_clips(self, clips):
+        return clips.float().mean(dim=(1, 2, 3, 4))[:, None] * torch.tensor([[1.0, 2.0]])
+
+def load():
+    return M()
+"""
 
 
 def run(model, folder, out=None, **settings):
@@ -122,41 +142,67 @@ def test_a_model_without_revision_or_state_is_never_taken_from_the_store(
         assert result.identity["model"]["weights"].startswith("source-sha256:")
 
 
-class DiesError(RuntimeError):
-    """The test's own interruption."""
+def test_vectors_of_other_code_under_the_same_revision_are_not_taken(
+    colour_folder, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    results = []
+    for version in (PLUGIN, PLUGIN.replace("1.0, 2.0", "2.0, 1.0")):
+        (tmp_path / "model.py").write_text(version)
+        results.append(run("path:model.py", colour_folder, "out", protocols=["full"]))
+    first, second = results
+    assert first.sha256 != second.sha256
+    assert first.arrays["sha256"] != second.arrays["sha256"]
+
+
+def test_extra_files_and_notes_are_told_and_kept_in_the_result(colour_model, tmp_path, write_video):
+    folder = tmp_path / "hmdb"
+    write_video(folder / "wave" / "20060723sfjffbartsinger_wave_f_cm_np1_ba_med_0.avi")
+    write_video(folder / "wave" / "_renamed_wave.avi")
+    told = []
+
+    class Listener(Silent):
+        def note(self, line):
+            told.append(line)
+
+    class Hmdb(colour_model):
+        def embed_classes(self, classes):
+            return torch.arange(3.0 * len(classes)).reshape(-1, 3)
+
+    (result,) = evaluate(
+        Hmdb(), data={"hmdb51": folder}, workers=0, allow_partial=True, progress=Listener()
+    )
+    assert any("extra" in line for line in told), told
+    assert len(result.coverage["extra"]) == 1
+    assert result.coverage["scored"] == 1
 
 
 def test_a_run_that_dies_goes_on_where_it_was_and_ends_the_same(
     colour_model, colour_folder, tmp_path, write_video
 ):
-    for number in range(BLOCK):
+    for number in range(64):
         write_video(colour_folder / "blue thing" / f"more{number}.avi", (20, 20, 180), frames=6)
     whole = run(colour_model(), colour_folder, tmp_path / "whole", batch_size=3)
 
-    class Mortal(colour_model):
-        def embed_clips(self, clips):
-            if self.clips_run > 100:
-                raise DiesError
-            return super().embed_clips(clips)
-
-    with pytest.raises(DiesError):
-        run(Mortal(), colour_folder, tmp_path / "out", batch_size=3)
+    mortal = colour_model()
+    mortal.dies_after = 100
+    with pytest.raises(ModelError, match=r"DiesError \(conftest\.py, line"):
+        run(mortal, colour_folder, tmp_path / "out", batch_size=3)
     blocks = list((tmp_path / "out" / "vectors").glob("*/*.npz"))
-    assert len(blocks) == 1
+    assert 50 < len(blocks) < 79
     model = colour_model()
     resumed = run(model, colour_folder, tmp_path / "out", batch_size=3)
     assert 0 < model.clips_run < 130
     assert resumed.sha256 == whole.sha256
     assert resumed.scores == whole.scores
     assert resumed.arrays["sha256"] == whole.arrays["sha256"], "byte-equal vectors"
-    assert not list((tmp_path / "out" / "vectors").glob("*/*.npz")), "blocks are joined"
 
 
 def test_a_damaged_block_is_run_again(colour_model, colour_folder, tmp_path):
     out = tmp_path / "out"
     first = run(colour_model(), colour_folder, out)
-    (whole,) = (out / "vectors").glob("*.npz")
-    whole.write_bytes(whole.read_bytes()[:100])
+    (block, *_) = sorted((out / "vectors").glob("*/*.npz"))
+    block.write_bytes(block.read_bytes()[:100])
     model = colour_model()
     again = run(model, colour_folder, out)
     assert model.clips_run > 0
@@ -257,7 +303,13 @@ def test_workers_give_the_same_bytes(colour_model, colour_folder, tmp_path):
     [
         ("nan clips", "not finite"),
         ("nan classes", "not finite"),
-        ("short", r"not \(\d+, D\)"),
+        ("short", r"not \(4, 3\)"),
+        ("long rows", r"an output of \(4, 4\), not \(4, 3\)"),
+        ("numpy", "a ndarray; return a torch tensor"),
+        (
+            "raises",
+            r"embed_clips of colour: RuntimeError: CUDA out of memory.*smaller --batch-size",
+        ),
         ("few classes", "array of"),
     ],
 )
@@ -265,7 +317,14 @@ def test_a_broken_model_is_told_what_is_wrong(colour_model, colour_folder, broke
     class Broken(colour_model):
         def embed_clips(self, clips):
             out = super().embed_clips(clips)
-            return {"nan clips": out * torch.nan, "short": out[:-1]}.get(broken, out)
+            if broken == "raises":
+                raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+            return {
+                "nan clips": out * torch.nan,
+                "short": out[:-1],
+                "long rows": torch.cat([out, out[:, :1]], 1),
+                "numpy": out.numpy(),
+            }.get(broken, out)
 
         def embed_classes(self, classes):
             out = super().embed_classes(classes)
@@ -286,8 +345,9 @@ def test_bad_requests_fail_before_any_video_is_read(colour_model, colour_folder)
     ):
         with pytest.raises(error):
             run(model, colour_folder, **settings)
-    with pytest.raises(DatasetError, match="no data set"):
-        evaluate(model, data={})
+    for nothing in ({}, str(colour_folder), [colour_folder]):
+        with pytest.raises(DatasetError, match="no data set"):
+            evaluate(model, data=nothing)
     with pytest.raises(ModelError, match="no ModelCard"):
         run(object(), colour_folder)
     assert model.clips_run == 0
@@ -313,3 +373,98 @@ def test_nothing_is_written_without_out(colour_model, colour_folder, tmp_path, m
     before = set(Path().rglob("*"))
     run(colour_model(), colour_folder)
     assert set(Path().rglob("*")) == before
+
+
+def test_an_unreadable_video_that_was_mended_in_place_is_run(
+    colour_model, colour_folder, tmp_path, write_video
+):
+    out, bad = tmp_path / "out", colour_folder / "grey thing" / "bad.avi"
+    good = write_video(tmp_path / "good.avi", (110, 110, 110), frames=18).read_bytes()
+    bad.write_bytes(b"x" * len(good))
+    stamp = bad.stat()
+    first = run(colour_model(), colour_folder, out, allow_unreadable=True)
+    assert [u["id"] for u in first.coverage["unreadable"]] == ["grey thing/bad.avi"]
+    bad.write_bytes(good)
+    os.utime(bad, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    model = colour_model()
+    second = run(model, colour_folder, out)
+    assert second.complete
+    assert second.coverage["scored"] == 16
+    assert 0 < model.clips_run < 90, "only the block of that video"
+
+
+def test_replacing_one_video_runs_only_its_block(
+    colour_model, colour_folder, tmp_path, write_video
+):
+    out = tmp_path / "out"
+    run(colour_model(), colour_folder, out)
+    write_video(colour_folder / "red thing" / "clip0.avi", (9, 9, 200), frames=7)
+    model = colour_model()
+    run(model, colour_folder, out)
+    assert 0 < model.clips_run < 5 * 29 // 2
+
+
+def test_all_unreadable_gives_a_result_without_scores_or_one_line(colour_model, tmp_path):
+    for name in ("red thing", "blue thing"):
+        (tmp_path / "v" / name).mkdir(parents=True)
+        (tmp_path / "v" / name / "a.avi").write_text("no video")
+    result = run(colour_model(), tmp_path / "v", allow_unreadable=True, protocols="full")
+    (scores,) = result.scores.values()
+    assert scores["mean"]["top1"] is None
+    assert (scores["mean"]["top1_lower"], scores["mean"]["top1_upper"]) == (0.0, 1.0)
+    with pytest.raises(DatasetError, match="no class with a readable video"):
+        run(colour_model(), tmp_path / "v", allow_unreadable=True, restrict_to_present=True)
+
+
+def test_restricting_leaves_out_classes_without_a_readable_video(colour_model, colour_folder):
+    for path in (colour_folder / "red thing").iterdir():
+        path.write_text("no video")
+    result = run(colour_model(), colour_folder, allow_unreadable=True, restrict_to_present=True)
+    assert result.scores["custom"]["trials"][0]["num_classes"] == 4
+
+
+def test_other_word_vectors_are_another_run_and_another_verdict(
+    colour_model, colour_folder, tmp_path
+):
+    file = tmp_path / "mine.txt"
+    words = ("red", "green", "blue", "grey", "yellow", "thing")
+    file.write_text("".join(f"{w} {i + 1} {(i * i) % 7} 1\n" for i, w in enumerate(words)))
+    out = tmp_path / "out"
+    first = run(colour_model(), colour_folder, out)
+    model = colour_model()
+    second = run(model, colour_folder, out, vectors=str(file))
+    assert model.clips_run > 0, "a model may use word vectors for its clips"
+    assert first.sha256 != second.sha256
+    assert "options.vectors" in comparable(first, second)
+    assert "mine.txt" in second.verdict
+    assert "mine.txt" not in first.verdict
+
+
+def test_a_scoring_models_scores_are_averaged_as_returned(colour_model, colour_folder, tmp_path):
+    class Probable:
+        card = colour_model(pooling="mean-of-unit", scores="probabilities").card
+
+        def score(self, clips, classes):
+            distance = torch.cdist(
+                colour_model().embed_clips(clips), colour_model().embed_classes(classes)
+            )
+            return torch.softmax(-distance / 50, dim=1)
+
+    result = run(Probable(), colour_folder, tmp_path / "out")
+    with np.load(tmp_path / "out" / result.arrays["file"]) as saved:
+        assert saved["scores"].sum(axis=1) == pytest.approx(np.ones(15), abs=1e-5)
+
+
+def test_the_same_data_set_twice_and_weights_for_an_object_are_refused(
+    colour_model, colour_folder, tmp_path
+):
+    manifest = open_dataset("mine", colour_folder)
+    with pytest.raises(DatasetError, match="twice"):
+        evaluate(colour_model(), data={"a": manifest, "b": manifest})
+    with pytest.raises(ModelError, match="a loaded model, and weights"):
+        run(colour_model(), colour_folder, weights=tmp_path)
+
+
+def test_spellings_of_a_policy_are_one(colour_model, colour_folder):
+    results = [run(colour_model(), colour_folder, policy=p) for p in ("first-16", "first-16s1")]
+    assert results[0].sha256 == results[1].sha256

@@ -117,6 +117,15 @@ def test_trials_without_a_video_are_not_scorable_and_not_zero():
     assert list(scored.unscorable) == without
     assert all(scored.trials[i].top1 is None for i in without)
     assert scored.mean["top1"] == 1.0
+    assert scored.mean["top1_upper"] == 1.0
+    expected = dict.fromkeys(part.classes, 1)
+    bounds = score_protocol(part, resolved, expected=expected)
+    unknown = bounds.trials[without[0]]
+    assert unknown.top1 is None
+    assert unknown.top1_bounds == (0.0, 1.0)
+    with_video = [1 / 50 for i in range(10) if i not in without]
+    assert bounds.mean["top1_lower"] == pytest.approx(sum(with_video) / 10)
+    assert bounds.mean["top1_upper"] == 1.0
 
 
 def test_nothing_scored_at_all_gives_none_everywhere():

@@ -195,9 +195,9 @@ def cut_short(source, keep):
 @pytest.mark.parametrize(
     ("name", "write", "said"),
     [
-        ("sound.wav", audio_only, "no video stream"),
+        ("sound.wav", audio_only, "not a video file"),
         ("text.mp4", lambda path: path.write_text("not a video\n" * 400), "cut short"),
-        ("notes.txt", lambda path: path.write_text("not a video\n" * 400), "no video stream"),
+        ("notes.txt", lambda path: path.write_text("not a video\n" * 400), "not a video file"),
         ("empty.mp4", lambda path: path.write_bytes(b""), "an empty file"),
         ("folder.mp4", lambda path: path.mkdir(), "a folder"),
         ("missing.mp4", lambda _: None, "No such file"),
@@ -283,3 +283,11 @@ def test_real_clips_decode_as_in_opencv(shared_data):
 def test_a_real_clip_with_latin_metadata(shared_data):
     (path,) = (shared_data / "videos/hmdb51/cartwheel").glob("Turnk*")
     assert probe(path).frames == 84
+
+
+def test_a_playlist_that_names_other_files_is_no_video(tmp_path, write_video):
+    write_video(tmp_path / "real.avi")
+    playlist = tmp_path / "playlist.avi"
+    playlist.write_text("ffconcat version 1.0\nfile real.avi\n")
+    with pytest.raises(VideoError, match="not a video file"):
+        probe(playlist)

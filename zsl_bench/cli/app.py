@@ -70,5 +70,5 @@ def main() -> None:
     """Realistic zero-shot video action recognition: audit, evaluate, compare.
 
     Data goes to stdout, progress to stderr. Exit status: 0 fine, 1 a problem told in one line,
-    2 wrong usage, 3 a check found something.
+    2 wrong usage, 3 a check found something, 130 stopped by Ctrl-C.
     """

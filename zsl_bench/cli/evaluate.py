@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zsl_bench.cli.render import ProgressBar, console, percent, print_json, table
+from zsl_bench.cli.render import ProgressBar, console, count, percent, print_json, table
 from zsl_bench.errors import DatasetError, listing
 from zsl_bench.evaluation.settings import PRECISIONS
 
@@ -27,7 +27,9 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     for value in values:
         name, equals, rest = value.partition("=")
         if not (name and equals and rest):
-            raise click.BadParameter(f"{value!r} is not NAME=VALUE", ctx=ctx, param=param)
+            raise click.BadParameter(
+                f"{value!r} is not {param.metavar}, such as ucf101={value}", ctx=ctx, param=param
+            )
         if name in pairs:
             raise click.BadParameter(f"{name!r} is given twice", ctx=ctx, param=param)
         pairs[name] = rest
@@ -40,7 +42,8 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 )
 @click.option(
     "--model", required=True, metavar="REF",
-    help="An installed name, hub:ORG/REPO@REVISION, path:FOLDER or py:PACKAGE.MODULE:LOAD.",
+    help="An installed name, path:FILE.py, path:FOLDER, hub:ORG/REPO@REVISION or "
+    "py:PACKAGE.MODULE:LOAD.",
 )  # fmt: skip
 @click.option(
     "--data", required=True, multiple=True, callback=_pairs, metavar="DATASET=PATH",
@@ -60,7 +63,10 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N, mps.")
 @click.option("--batch-size", type=int, help="Clips in a batch. Default: by device.")
 @click.option("--workers", type=int, help="Processes that decode. Default: by machine.")
-@click.option("--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True)
+@click.option(
+    "--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True,
+    help="bf16 runs the model under autocast.",
+)  # fmt: skip
 @click.option(
     "--weights", type=click.Path(path_type=Path), help="Weights for a model given by name."
 )
@@ -74,7 +80,7 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @click.option("--allow-partial", is_flag=True, help="Put up with videos that are missing.")
 @click.option(
     "--restrict-to-present", is_flag=True,
-    help="Only classes with a video are candidates; the protocol is then called custom.",
+    help="Only classes with a video are candidates; the one protocol is then called custom.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object a result.")
 def evaluate(
@@ -90,21 +96,17 @@ def evaluate(
     """Run a model once over each data set and score it under every protocol.
 
     Every number stands beside its protocol, the videos it covers and the zero-shot verdict on
-    the model's declared training and pretraining classes. Ctrl-C keeps the finished videos; the
-    same command goes on from there.
+    the model's declared training and pretraining classes. Ctrl-C keeps the videos finished
+    so far (exit status 130); the same command goes on from there.
     """
     manifests = _manifests(data, test_lists)
     from zsl_bench.evaluation import evaluate as run
 
+    bar = ProgressBar()
     try:
-        results = run(
-            model, data=manifests, protocols=protocols, out=out, progress=ProgressBar(), **settings
-        )
+        results = run(model, data=manifests, protocols=protocols, out=out, progress=bar, **settings)
     except KeyboardInterrupt:
-        console(stderr=True).print(
-            f"\nstopped; finished blocks of videos are kept under {out}/vectors, "
-            "and the same command goes on from there"
-        )
+        bar.note(f"\n{bar.stopped(out)}")
         raise click.exceptions.Exit(STOPPED) from None
     if as_json:
         print_json([result.to_json() for result in results])
@@ -129,22 +131,28 @@ def _manifests(data: dict[str, str], test_lists: dict[str, str]) -> dict[str, st
 
 
 def _render(to: Console, results: Sequence[EvaluationResult], out: Path) -> None:
-    grid = table()
-    for column in ("data set", "protocol"):
-        grid.add_column(column)
-    for column in ("classes", "videos", "top-1 %", "top-5 %", "if all were here", "chance %"):
-        grid.add_column(column, justify="right")
-    grid.add_column("zero-shot verdict")
     for result in results:
+        coverage = result.coverage
+        videos = f"{coverage['scored']:,} of {coverage['expected']:,} videos"
+        title = [f"{result.model} on {result.dataset}", videos]
+        if result.identity["manifest"]["videos"] != "all":
+            title.append(result.identity["manifest"]["videos"])
+        title.append("complete" if result.complete else "INCOMPLETE")
+        to.print(", ".join([*title, result.verdict]), style="bold", soft_wrap=True)
+        grid = table()
+        grid.add_column("protocol", no_wrap=True)
+        for column in ("classes", "top-1 %", "top-5 %", "bounds of top-1"):
+            grid.add_column(column, justify="right", no_wrap=column != "bounds of top-1")
+        grid.add_column("verdict", no_wrap=True)
         for name, scores in result.scores.items():
-            grid.add_row(*_row(result, name, scores))
-    to.print(grid)
-    for result in results:
-        _notes(to, result)
-        to.print(f"written: {out / result.stem}.json", soft_wrap=True)
+            grid.add_row(*_row(name, scores), result.zero_shot["rules"][0]["finding"])
+        to.print(grid)
+        for line in (*_zero_shot_notes(result.zero_shot), *_coverage_notes(result)):
+            to.print(f"* {line}", soft_wrap=True)
+        to.print(f"* written: {out / result.stem}.json\n", soft_wrap=True)
 
 
-def _row(result: EvaluationResult, protocol: str, scores: dict[str, Any]) -> tuple[str, ...]:
+def _row(protocol: str, scores: dict[str, Any]) -> tuple[str, ...]:
     trials, mean, std = scores["trials"], scores["mean"], scores["std"]
     several = len(trials) > 1
     bounds = "-"
@@ -154,37 +162,31 @@ def _row(result: EvaluationResult, protocol: str, scores: dict[str, Any]) -> tup
         f"{percent(mean[name])}" + (f" ± {percent(std[name])}" if several else "")
         for name in ("top1", "top5")
     ]
-    scored, expected = result.coverage["scored"], result.coverage["expected"]
-    return (
-        result.dataset,
-        f"{protocol} v{scores['version']}" + ("" if result.complete else " (incomplete)"),
-        str(trials[0]["num_classes"]) + (f" x {len(trials)}" if several else ""),
-        f"{scored}" if scored == expected else f"{scored} of {expected}",
-        *top,
-        bounds,
-        percent(trials[0]["chance"]),
-        result.verdict,
-    )
-
-
-def _notes(to: Console, result: EvaluationResult) -> None:
-    lines = [*_zero_shot_notes(result.zero_shot), *_coverage_notes(result)]
-    for line in lines:
-        to.print(f"{result.model} on {result.dataset}: {line}", soft_wrap=True)
+    classes = f"{trials[0]['num_classes']}" + (f" x {len(trials)}" if several else "")
+    return (f"{protocol} v{scores['version']}", classes, *top, bounds)
 
 
 def _zero_shot_notes(zero_shot: dict[str, Any]) -> Iterator[str]:
     rule = zero_shot["rules"][0]
     if rule["seen"]:
         shown = listing(f"{s['name']} ({s['seen_as']})" for s in rule["seen"])
-        yield f"{len(rule['seen'])} test classes were seen: {shown}"
-    if rule["silent"]:
-        yield f"the model's card leaves open {', '.join(rule['silent'])}"
-    for names in zero_shot["equal_class_vectors"]:
-        yield f"equal class vectors: {', '.join(names)}"
+        seen = count(len(rule["seen"]), "test class was", "test classes were")
+        yield f"{seen} seen in training or pretraining: {shown}"
+    if rule["approximate_words"]:
+        words = count(len(rule["approximate_words"]), "word")
+        yield f"verdict: {words} without a vector; a class with one is seen only by equal words"
+    for field in rule["silent"]:
+        yield f"{field} by its card, so the verdict cannot be disjoint"
+    equal = zero_shot["equal_class_vectors"]
+    if equal:
+        first = ", ".join(equal[0])
+        groups = count(len(equal), "group")
+        yield f"{groups} of classes with equal vectors, which can only tie: {first}" + (
+            " (the others are in the result file)" if len(equal) > 1 else ""
+        )
     if zero_shot["approximate_words"]:
-        count = len(zero_shot["approximate_words"])
-        yield f"{count} words of its classes have no vector: comparable only with itself"
+        words = count(len(zero_shot["approximate_words"]), "word")
+        yield f"stand-ins for {words} without a vector: compare only with runs that used the same"
 
 
 def _coverage_notes(result: EvaluationResult) -> Iterator[str]:
@@ -195,6 +197,6 @@ def _coverage_notes(result: EvaluationResult) -> Iterator[str]:
     unreadable = result.coverage["unreadable"]
     if unreadable:
         first = f"{unreadable[0]['id']}: {unreadable[0]['reason']}"
-        yield f"{len(unreadable)} videos are unreadable, the first {first}"
+        yield f"{count(len(unreadable), 'unreadable video')}, the first {first}"
     if not result.complete:
-        yield "incomplete: top-1 and top-5 are over the videos at hand"
+        yield "top-1 and top-5 are over the videos at hand; bounds count the others wrong or right"

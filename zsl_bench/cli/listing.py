@@ -75,7 +75,7 @@ def splits(*, name: str | None, as_json: bool) -> None:
                 "removed": len(split.removed),
                 "against": [test[0] for test in split.tests],
                 "threshold": split.threshold,
-                "sha256": split.sha256,
+                "sha256": split.sha256 if as_json else split.sha256[:12],
             }
         )
     _show(rows, as_json=as_json)
@@ -86,8 +86,12 @@ def splits(*, name: str | None, as_json: bool) -> None:
 @_JSON
 def protocols(*, name: str | None, as_json: bool) -> None:
     """Show the frozen protocols, or the definition and class lists of NAME."""
-    from zsl_bench.protocols import list_protocols, load_definition
+    from zsl_bench.protocols import RECIPES, list_protocols, load_definition
 
+    if name in RECIPES:
+        text = RECIPES[name]
+        print_json({"id": name, "recipe": text}) if as_json else console().print(f"{name}: {text}")
+        return
     known = [load_definition(name)] if name else [load_definition(p) for p in list_protocols()]
     if as_json:
         print_json(known[0] if name else known)
@@ -144,7 +148,7 @@ def _show(rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
         return
     grid = table()
     for column in rows[0]:
-        grid.add_column(column, overflow="fold")
+        grid.add_column(column, overflow="fold", no_wrap=column in ("protocol", "name"))
     for row in rows:
         grid.add_row(*(_cell(value) for value in row.values()))
     console().print(grid)

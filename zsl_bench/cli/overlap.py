@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zsl_bench.cli.render import console, print_json, table
+from zsl_bench.cli.render import console, count, print_json, table
 from zsl_bench.overlap import DEFAULT_THRESHOLD
 from zsl_bench.splits import check_overlap as audit_lists
 from zsl_bench.splits import split_from_audit
@@ -94,18 +94,20 @@ def _render(to: Console, audit: OverlapAudit, rows: Iterable[Neighbour]) -> None
         to.print(grid)
     for dataset, names in audit.duplicates:
         to.print(f"same words within {dataset}: {', '.join(names)}")
+    bundled = audit.vectors.startswith("bundled")
     if audit.approximate_words:
         to.print(
-            f"~ {len(audit.approximate_words)} words have no vector in the {audit.vectors}: their "
-            "classes are found only by equal words. --vectors with the full file is exact.",
+            f"~ {count(len(audit.approximate_words), 'word')} without a vector in "
+            f"{audit.vectors}: classes with one are found only by equal words"
+            + ("; --vectors with the full GoogleNews file is exact." if bundled else "."),
             soft_wrap=True,
         )
     call = audit.closest_call
     to.print(
         f"{len(audit.removed)} of {len(audit.train)} classes of {audit.train.dataset} overlap "
         f"with {tests} ({len(audit.identical)} with equal words); {len(audit.kept)} are kept. "
-        f"Closest call: {call.name} at {call.distance:.3f} (threshold {audit.threshold:g}, "
-        f"rules {audit.train.rules}).",
+        + (f"Closest call: {call.name} at {call.distance:.3f} " if call.distance else "")
+        + f"(threshold {audit.threshold:g}, rules {audit.train.rules}).",
         soft_wrap=True,
     )  # fmt: skip
 

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
@@ -43,7 +45,7 @@ def percent(value: float | None) -> str:
 
 
 class ProgressBar:
-    """Videos done, videos a second and time left, on stderr; sparse lines in a pipe."""
+    """Videos done, speed and time left, on stderr; sparse lines where that is no terminal."""
 
     def __init__(self) -> None:
         self._console = console(stderr=True)
@@ -53,15 +55,21 @@ class ProgressBar:
         self._total = 0
         self._done = 0
         self._begun = 0
+        self._kept = 0
         self._started = 0.0
         self._said = 0.0
 
+    def note(self, line: str) -> None:
+        """Print a line."""
+        self._console.print(line, soft_wrap=True)
+
     def start(self, dataset: str, *, total: int, done: int) -> None:
         """Begin a data set."""
-        self._name, self._total, self._done, self._begun = dataset, total, done, done
+        self._name, self._total = dataset, total
+        self._done = self._begun = self._kept = done
         self._started = self._said = time.monotonic()
         if done:
-            self._console.print(f"{dataset}: {done} of {total} videos were done before")
+            self.note(f"{dataset}: the vectors of {done} of {total} videos are there from before")
         if self._console.is_terminal and done < total:
             self._bar = _video_bar(self._console)
             self._task = self._bar.add_task(dataset, total=total, completed=done, speed="")
@@ -71,10 +79,15 @@ class ProgressBar:
         """Count videos."""
         self._done += videos
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, advance=videos, speed=f"{self._speed():.1f} videos/s")
+            self._bar.update(self._task, advance=videos, speed=self._speed())
         elif time.monotonic() - self._said > _QUIET_SECONDS:
             self._said = time.monotonic()
-            self._console.print(self._line())
+            left = self._elapsed() / (self._done - self._begun) * (self._total - self._done)
+            self.note(f"{self._counts()}, {duration(left)} left")
+
+    def keep(self, videos: int) -> None:
+        """Count videos that a stopped run would not lose."""
+        self._kept += videos
 
     def finish(self) -> None:
         """End the data set."""
@@ -82,20 +95,39 @@ class ProgressBar:
             self._bar.stop()
             self._bar = None
         elif self._done > self._begun:
-            self._console.print(
-                f"{self._name}: {self._done} of {self._total} videos, {self._speed():.1f} videos/s"
-            )
+            self.note(self._counts())
 
-    def _speed(self) -> float:
-        return (self._done - self._begun) / max(time.monotonic() - self._started, 1e-9)
-
-    def _line(self) -> str:
-        speed = self._speed()
-        left = (self._total - self._done) / speed if speed else 0.0
+    def stopped(self, folder: Path) -> str:
+        """Say what a stopped run has kept."""
+        if not self._kept:
+            return "stopped; nothing was finished yet"
         return (
-            f"{self._name}: {self._done} of {self._total} videos, "
-            f"{speed:.1f} videos/s, {left / 60:.0f} min left"
+            f"stopped; {self._kept} of {self._total} videos of {self._name} are kept under "
+            f"{folder / 'vectors'}, and the same command goes on from there"
         )
+
+    def _elapsed(self) -> float:
+        return max(time.monotonic() - self._started, 1e-9)
+
+    def _speed(self) -> str:
+        speed = (self._done - self._begun) / self._elapsed()
+        return f"{speed:.1f} videos/s" if speed >= 1 else f"{duration(1 / speed)} a video"
+
+    def _counts(self) -> str:
+        return f"{self._name}: {self._done} of {self._total} videos, {self._speed()}"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in its natural unit, such as ``12 s`` or ``3.4 h``."""
+    for size, unit in ((3600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: ``1 video``, ``2 videos``, ``3 classes``."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def _video_bar(to: Console) -> RichProgress:

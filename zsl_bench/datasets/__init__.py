@@ -46,7 +46,8 @@ def open_dataset(name: str, path: Path, *, test_list: str | Path | None = None) 
 
     ``ucf101`` and ``hmdb51`` are matched against their official lists. The name of another bundled
     class set, such as ``kinetics400``, means ``class/video`` folders of its classes; any other name
-    means ``class/video`` folders that name their own classes. No video is opened.
+    means ``class/video`` folders that name their own classes, an empty folder being a class without
+    videos. No video is opened.
 
     Args:
         name: The data set; ``UCF-101`` and the like are understood.

@@ -43,7 +43,10 @@ _CLIP_OF_VIDEO = re.compile(r"(?P<video>[\w-]{11})_\d{6}_\d{6}")
 
 
 def open_folder(dataset: str, root: Path, test_list: str | Path | None) -> Manifest:
-    """Read ``class/video`` folders; see ``zsl_bench.datasets.open_dataset``."""
+    """Read ``class/video`` folders; see ``zsl_bench.datasets.open_dataset``.
+
+    Where the folders name the classes, one without any file is a class without videos.
+    """
     if test_list is not None:
         raise DatasetError(
             f"test list {printable(str(test_list))!r} of {dataset}",
@@ -62,7 +65,7 @@ def open_folder(dataset: str, root: Path, test_list: str | Path | None) -> Manif
         videos=tuple(rows),
         extra=tuple(printable(file.path) for file in scan.files if not file.folders),
         unreadable=tuple((row.id, file.problem) for row, file in rows.items() if file.problem),
-        notes=(*scan.notes(), *_likeness(dataset, scan)),
+        notes=(*scan.notes(), *_left_out(scan), *_likeness(dataset, scan)),
     )
 
 
@@ -86,6 +89,13 @@ def _rows(
     return dict(rows.values())
 
 
+def _left_out(scan: Scan) -> tuple[str, ...]:
+    names = [printable(folder) for folder in scan.other_folders]
+    if not names:
+        return ()
+    return (f"left out, folders with files but no video: {len(names):,} ({', '.join(names)})",)
+
+
 def _likeness(dataset: str, scan: Scan) -> tuple[str, ...]:
     other = None if dataset in bundled_class_sets() else looks_like(scan)
     return () if other is None else (f"{other}; use its name to compare with published numbers",)
@@ -102,7 +112,8 @@ def _group(stem: str) -> str:
 
 def _class_folders(dataset: str, scan: Scan) -> dict[str, list[FoundFile]]:
     asked = f"{dataset} in {printable(str(scan.root))}"
-    odd = [printable(file.path) for file in scan.files if not is_utf8(file.path)]
+    paths = (*(file.path for file in scan.files), *scan.empty_folders)
+    odd = [printable(path) for path in paths if not is_utf8(path)]
     if odd:
         raise DatasetError(
             asked,
@@ -134,7 +145,7 @@ def _class_folders(dataset: str, scan: Scan) -> dict[str, list[FoundFile]]:
 def _classes_of(dataset: str, scan: Scan, folders: list[str]) -> tuple[ClassSet, dict[str, str]]:
     if dataset not in bundled_class_sets():
         labels = {folder: _composed(folder) for folder in folders}
-        names = sorted(set(labels.values()))
+        names = sorted({*labels.values(), *map(_composed, scan.empty_folders)})
         classes = class_set_from_names(names, dataset=dataset, source="names of class folders")
         return classes, labels
     classes = load_class_set(dataset)

@@ -24,6 +24,9 @@ ARCHIVE_SUFFIXES = frozenset((".rar", ".zip", ".tar", ".gz", ".tgz", ".7z"))
 UNFINISHED_SUFFIXES = frozenset(
     (".part", ".partial", ".crdownload", ".download", ".tmp", ".ytdl", ".aria2", ".filepart")
 )
+SYSTEM_FOLDERS = frozenset(
+    ("__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information")
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,12 +66,16 @@ class Scan:
         files: Its video files, sorted by path.
         others: How many other files there are, by lower-case extension.
         unfinished: Paths of files that look like downloads that were cut off.
+        empty_folders: Its sub-folders without a file in them or below them, sorted.
+        other_folders: Its sub-folders with files, none of them a video file, sorted.
     """
 
     root: Path
     files: tuple[FoundFile, ...]
     others: Counter[str]
     unfinished: tuple[str, ...]
+    empty_folders: tuple[str, ...] = ()
+    other_folders: tuple[str, ...] = ()
 
     def notes(self) -> tuple[str, ...]:
         """Return a sentence about each kind of file that was left out."""
@@ -95,8 +102,8 @@ def is_utf8(path: str) -> bool:
 def scan_folder(root: Path, *, depth: int | None = None) -> Scan:
     """Find the video files below a folder.
 
-    Names that begin with a dot (``.DS_Store``, ``._clip.avi``) are passed over. Links are followed;
-    nothing is opened.
+    Names that begin with a dot (``.DS_Store``, ``._clip.avi``) and folders that systems make, such
+    as ``__MACOSX``, are passed over. Links are followed; nothing is opened.
 
     Args:
         root: The folder.
@@ -108,7 +115,9 @@ def scan_folder(root: Path, *, depth: int | None = None) -> Scan:
     files: list[FoundFile] = []
     others: Counter[str] = Counter()
     unfinished: list[str] = []
+    with_files: set[str] = set()
     for entry, relative in _walk(_checked(root), "", depth, ()):
+        with_files.add(relative.partition("/")[0])
         suffix = os.path.splitext(entry.name)[1].casefold()  # noqa: PTH122 - 13,320 times
         if suffix in VIDEO_SUFFIXES:
             files.append(FoundFile(path=relative, problem=_problem(entry)))
@@ -116,12 +125,21 @@ def scan_folder(root: Path, *, depth: int | None = None) -> Scan:
             unfinished.append(printable(relative))
         else:
             others[printable(suffix)] += 1
+    folders = set(_sub_folders(root))
+    with_videos = {file.folders[0] for file in files if file.folders}
     return Scan(
         root=root,
         files=tuple(sorted(files, key=lambda file: file.path)),
         others=others,
         unfinished=tuple(sorted(unfinished)),
+        empty_folders=tuple(sorted(folders - with_files)),
+        other_folders=tuple(sorted(folders & with_files - with_videos)),
     )
+
+
+def _sub_folders(root: Path) -> list[str]:
+    with os.scandir(root) as entries:
+        return [entry.name for entry in entries if _is_folder(entry) and not _is_passed_over(entry)]
 
 
 def _checked(root: Path) -> str:
@@ -153,7 +171,7 @@ def _walk(
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.startswith("."):
+                if _is_passed_over(entry):
                     continue
                 if _is_folder(entry):
                     below.append(entry.name)
@@ -182,6 +200,12 @@ def _enter(folder: str, relative: str, seen: _Seen) -> _Seen:
             fix="remove the link",
         )
     return (*seen, identity)
+
+
+def _is_passed_over(entry: os.DirEntry[str]) -> bool:
+    if entry.name.startswith("."):
+        return True
+    return entry.name in SYSTEM_FOLDERS and _is_folder(entry)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
 
-from zsl_bench.datasets import open_dataset
+from zsl_bench.datasets import open_dataset, summary_lines
 from zsl_bench.errors import DatasetError, ModelError, listing
 from zsl_bench.evaluation.assemble import RunOutcome, assemble, check_unreadable
-from zsl_bench.evaluation.device import choose_batch_size, choose_device, device_description
-from zsl_bench.evaluation.identity import array_digest, run_identity, run_key
+from zsl_bench.evaluation.device import (
+    choose_batch_size,
+    choose_device,
+    device_description,
+    exact_fp32,
+)
+from zsl_bench.evaluation.identity import array_digest, file_stamps, run_identity, run_key
 from zsl_bench.evaluation.loading import VideoDataset, choose_workers
 from zsl_bench.evaluation.run import ClipBatcher, forward_of, run_videos
 from zsl_bench.evaluation.settings import Progress, Settings, SettingsArguments, Silent
-from zsl_bench.evaluation.store import VectorStore
+from zsl_bench.evaluation.store import VectorStore, block_size
+from zsl_bench.files import check_writable
 from zsl_bench.model import (
     LoadOptions,
     Model,
@@ -25,17 +33,18 @@ from zsl_bench.model import (
     ZeroShotModel,
     check_is_model,
     check_policy,
+    guarded,
     is_scoring,
     weights_digest,
 )
-from zsl_bench.protocols import custom_protocol, resolve_protocol
+from zsl_bench.protocols import resolve_protocol
 from zsl_bench.registry import load_model
 from zsl_bench.verdict import zero_shot_verdict
 from zsl_bench.video import clip_policy
 from zsl_bench.videos import Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import torch
 
@@ -50,7 +59,7 @@ def evaluate(
     model: str | Model,
     *,
     data: Mapping[str, str | Path | Manifest],
-    protocols: Sequence[str] = DEFAULT_PROTOCOLS,
+    protocols: str | Sequence[str] = DEFAULT_PROTOCOLS,
     out: str | Path | None = None,
     progress: Progress | None = None,
     **settings: Unpack[SettingsArguments],
@@ -73,20 +82,42 @@ def evaluate(
     Raises:
         ZslBenchError: Something is missing or does not fit; nothing finished is lost.
     """
-    chosen = Settings(**settings)
+    chosen, watcher = Settings(**settings), progress or Silent()
+    by_name: object = data
+    if not isinstance(by_name, Mapping) or not data:
+        raise DatasetError(
+            "evaluate", found="no data set by name", fix="give data={'ucf101': PATH}"
+        )
     manifests = [_manifest(name, source) for name, source in data.items()]
-    if not manifests:
-        raise DatasetError("evaluate", found="no data set", fix="name one, such as ucf101=PATH")
-    plans = [_plan(manifest, protocols, chosen) for manifest in manifests]
+    names = [manifest.dataset for manifest in manifests]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DatasetError(
+            f"evaluate on {', '.join(data)}", found=f"{twice[0]} twice", fix="name it once"
+        )
+    named = [protocols] if isinstance(protocols, str) else [str(p) for p in protocols]
+    plans = [_plan(manifest, named, chosen) for manifest in manifests]
     device = choose_device(chosen.device)
+    if not isinstance(model, str) and chosen.weights is not None:
+        raise ModelError(
+            f"evaluate {type(model).__name__}",
+            found=f"a loaded model, and weights {chosen.weights}",
+            fix="load it with them, or name it by its reference",
+        )
     loaded = _load(model, chosen, device) if isinstance(model, str) else model
     check_is_model(loaded, type(loaded).__name__)
-    runner = _Runner(loaded, chosen, device, Path(out) if out is not None else None)
+    folder = Path(out) if out is not None else None
+    runner = _Runner(loaded, chosen, device, folder)
+    for manifest in manifests:
+        _check_present(manifest, chosen)
+    if folder is not None:
+        check_writable(folder)
     # Class vectors come first for every data set: what they lack must not show after hours.
     embedded = [runner.embed_classes(plan.manifest.classes) for plan in plans]
+    for line in (line for manifest in manifests for line in summary_lines(manifest)):
+        watcher.note(line)
     return [
-        runner.run(plan, classes, progress or Silent())
-        for plan, classes in zip(plans, embedded, strict=True)
+        runner.run(plan, classes, watcher) for plan, classes in zip(plans, embedded, strict=True)
     ]
 
 
@@ -116,7 +147,7 @@ def _manifest(name: str, source: str | Path | Manifest) -> Manifest:
     return source if isinstance(source, Manifest) else open_dataset(name, Path(source))
 
 
-def _plan(manifest: Manifest, protocols: Sequence[str], settings: Settings) -> _Plan:
+def _check_present(manifest: Manifest, settings: Settings) -> None:
     if manifest.is_partial and not (settings.allow_partial or settings.restrict_to_present):
         raise DatasetError(
             f"evaluate on {manifest.dataset}",
@@ -124,10 +155,13 @@ def _plan(manifest: Manifest, protocols: Sequence[str], settings: Settings) -> _
             fix="add them, or give --allow-partial (bounds beside every number) "
             "or --restrict-to-present (other candidates, no published protocol)",
         )
+    if manifest.unreadable and not settings.allow_unreadable:
+        check_unreadable(manifest, dict(manifest.unreadable))
+
+
+def _plan(manifest: Manifest, protocols: Sequence[str], settings: Settings) -> _Plan:
     if settings.restrict_to_present:
-        present = {video.label for video in manifest.videos}
-        ordered = [name for name in manifest.classes.names if name in present]
-        return _Plan(manifest=manifest, protocols=(custom_protocol(manifest.classes, ordered),))
+        return _Plan(manifest=manifest, protocols=())
     resolved = [resolve_protocol(p, manifest.classes, videos=manifest.split) for p in protocols]
     unique = {protocol.id: protocol for protocol in resolved}
     return _Plan(manifest=manifest, protocols=tuple(unique.values()))
@@ -153,13 +187,13 @@ class _Runner:
         self.settings = settings
         self.device = device
         self.out = out
-        self.policy = settings.policy or model.card.policy
-        check_policy(self.policy, model.card.clip, f"evaluate {model.card.name}")
+        self.policy = clip_policy(settings.policy or model.card.policy)
+        check_policy(self.policy.name, model.card.clip, f"evaluate {model.card.name}")
         self.digest = weights_digest(model)
         for method, arguments in (("eval", ()), ("to", (device,))):
             call = getattr(model, method, None)
             if callable(call):
-                call(*arguments)
+                guarded(partial(call, *arguments), f"{method}() of {model.card.name}")
 
     def embed_classes(self, classes: ClassSet) -> _ClassEmbedding:
         """Embed a class list, and say where its vectors come from."""
@@ -167,19 +201,25 @@ class _Runner:
 
         if is_scoring(self.model):
             return _ClassEmbedding(matrix=None, source={"kind": "the model scores classes itself"})
+        name = self.model.card.name
         source: dict[str, Any] = {"kind": "the model's own"}
         if isinstance(self.model, UsesWordVectors):
-            words = self.model.class_vectors(classes)
+            by_words = partial(self.model.class_vectors, classes)
+            words = guarded(by_words, f"class_vectors of {name}")
             source = {
                 "kind": "word vectors",
                 "source": words.source,
                 "digest": words.digest,
                 "approximate_words": list(words.approximate_words),
             }
+        embed = partial(cast("ZeroShotModel", self.model).embed_classes, classes)
         with torch.no_grad():
-            output = cast("ZeroShotModel", self.model).embed_classes(classes)
+            output: object = guarded(embed, f"embed_classes of {name}")
+        if not isinstance(output, torch.Tensor):
+            found = f"a {type(output).__name__}"
+            raise ModelError(f"embed_classes of {name}", found=found, fix="return a torch tensor")
         matrix = output.detach().float().cpu().numpy().astype(np.float64)
-        _check_class_matrix(matrix, classes, self.model.card.name)
+        _check_class_matrix(matrix, classes, name)
         return _ClassEmbedding(matrix=matrix, source={**source, "sha256": array_digest(matrix)})
 
     def run(self, plan: _Plan, embedded: _ClassEmbedding, progress: Progress) -> EvaluationResult:
@@ -188,23 +228,40 @@ class _Runner:
         settings, card = self.settings, self.model.card
         verdict = zero_shot_verdict(card, classes, vectors=settings.vectors)
         identity = run_identity(
-            self.model, self.digest, manifest, policy=self.policy, precision=settings.precision
+            self.model,
+            self.digest,
+            manifest,
+            settings=settings,
+            vectors_digest=verdict.vectors_digest,
         )
         batch_size = settings.batch_size or choose_batch_size(self.device.type)
-        scored_classes = classes if is_scoring(self.model) else None
-        key = run_key(identity, manifest, scored_classes, batch_size)
-        store = VectorStore(self.out, key, len(manifest.videos))
-        dataset = VideoDataset(manifest, clip_policy(self.policy), card.clip)
+        store = VectorStore(
+            self.out,
+            run_key(
+                identity,
+                classes if is_scoring(self.model) else None,
+                batches=f"{batch_size} clips on {self.device.type}",
+            ),
+            stamps=file_stamps(manifest),
+            block=block_size(batch_size, self.policy.clips),
+        )
+        dataset = VideoDataset(manifest, self.policy, card.clip)
         forward = forward_of(self.model, classes, precision=settings.precision, device=self.device)
         batcher = ClipBatcher(
-            forward, batch_size=batch_size, pooling=card.pooling, device=self.device
+            forward,
+            batch_size=batch_size,
+            pooling="mean" if is_scoring(self.model) else card.pooling,
+            device=self.device,
+            width=len(classes) if embedded.matrix is None else embedded.matrix.shape[1],
         )
         workers = choose_workers(settings.workers, self.device.type)
         started = time.perf_counter()
-        vectors = run_videos(dataset, batcher, store, workers=workers, progress=progress)
+        with exact_fp32(settings.precision):
+            vectors = run_videos(dataset, batcher, store, workers=workers, progress=progress)
         seconds = time.perf_counter() - started
         if not settings.allow_unreadable:
-            check_unreadable(manifest, vectors)
+            reasons = {manifest.videos[p].id: why for p, why in sorted(vectors.reasons.items())}
+            check_unreadable(manifest, reasons)
         outcome = RunOutcome(
             manifest=manifest,
             vectors=vectors,
@@ -217,7 +274,10 @@ class _Runner:
                 "batch_size": batch_size,
                 "workers": workers,
                 "seconds": round(seconds, 3),
-                "settings": {k: str(v) for k, v in asdict(settings).items() if v is not None},
+                "settings": {
+                    name: str(value) if isinstance(value, Path) else value
+                    for name, value in asdict(settings).items()
+                },
             },
         )
         return assemble(

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zsl_bench.errors import VideoError, listing
+from zsl_bench.errors import DatasetError, VideoError, listing
 from zsl_bench.evaluation.identity import result_identity
 from zsl_bench.files import atomic_write, sha256_bytes
-from zsl_bench.protocols import score_protocol
+from zsl_bench.protocols import custom_protocol, score_protocol
 from zsl_bench.provenance import environment
 from zsl_bench.results import EvaluationResult
 from zsl_bench.scoring import ScoreMatrix, cosine_scores, equal_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -52,21 +52,26 @@ class RunOutcome:
     environment: dict[str, Any]
 
 
-def check_unreadable(manifest: Manifest, vectors: VideoVectors) -> None:
-    """Refuse to go on when videos could not be read.
+def check_unreadable(manifest: Manifest, reasons: Mapping[str, str]) -> None:
+    """Refuse to go on when videos cannot be read.
+
+    Args:
+        manifest: The videos.
+        reasons: For each unreadable one, by id, why.
 
     Raises:
-        VideoError: Some could not; they are named.
+        VideoError: There are some; they are named.
     """
-    if not vectors.reasons:
+    if not reasons:
         return
-    named = [f"{manifest.videos[p].path} ({why})" for p, why in sorted(vectors.reasons.items())]
+    places = {video.id: video.path for video in manifest.videos}
+    named = [f"{places[video]} ({why})" for video, why in reasons.items()]
     raise VideoError(
         f"evaluate on {manifest.dataset}",
         found=f"{len(named)} of {len(manifest.videos)} videos are unreadable: "
         f"{listing(named, limit=3)}",
         fix="replace them, or give --allow-unreadable (bounds beside every number); "
-        "what was run is kept",
+        "the others are not run again",
     )
 
 
@@ -81,6 +86,8 @@ def assemble(
     manifest = outcome.manifest
     matrix = _score_matrix(outcome)
     expected = _expected(manifest)
+    if restricted:
+        protocols = (custom_protocol(manifest.classes, _present(manifest, matrix)),)
     scores = {
         protocol.id: {
             "source": protocol.source,
@@ -111,17 +118,28 @@ def assemble(
     return result
 
 
+def _present(manifest: Manifest, matrix: ScoreMatrix) -> list[str]:
+    present = {matrix.classes[label] for label in matrix.labels}
+    if not present:
+        raise DatasetError(
+            f"evaluate on {manifest.dataset}",
+            found="no class with a readable video",
+            fix="give videos that can be read",
+        )
+    return [name for name in manifest.classes.names if name in present]
+
+
 def _score_matrix(outcome: RunOutcome) -> ScoreMatrix:
     manifest, vectors = outcome.manifest, outcome.vectors.vectors
     readable = np.flatnonzero(outcome.vectors.readable)
     videos = [manifest.videos[i] for i in readable]
     labels = [manifest.classes.index(video.label) for video in videos]
-    if outcome.class_matrix is None:
+    if not videos:
+        scores = np.zeros((0, len(manifest.classes)))
+    elif outcome.class_matrix is None:
         scores = vectors.astype(np.float64)
     else:
         scores = cosine_scores(vectors, outcome.class_matrix)
-    if not videos:
-        scores = np.zeros((0, len(manifest.classes)))
     return ScoreMatrix(
         classes=manifest.classes.names,
         video_ids=tuple(video.id for video in videos),
@@ -148,6 +166,8 @@ def _coverage(outcome: RunOutcome, matrix: ScoreMatrix, expected: dict[str, int]
             {"id": manifest.videos[p].id, "reason": why} for p, why in sorted(reasons.items())
         ],
         "missing": list(manifest.missing),
+        "extra": list(manifest.extra),
+        "notes": list(manifest.notes),
         "classes_with_videos": len(scored),
         "per_class": {
             name: {"expected": expected[name], "scored": scored[name]}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import platform
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from zsl_bench.errors import ZslBenchError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import torch
 
 _BATCH = {"cuda": 64, "mps": 16, "cpu": 8}
@@ -37,6 +40,21 @@ def choose_device(name: str) -> torch.device:
         raise ZslBenchError(
             f"device {name}", found=str(error), fix="give cuda or cuda:0"
         ) from error
+
+
+@contextmanager
+def exact_fp32(precision: str) -> Iterator[None]:
+    """Keep CUDA from rounding to TF32 where ``fp32`` was asked for; settings are put back."""
+    import torch
+
+    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = convolutions.allow_tf32, products.allow_tf32
+    try:
+        if precision == "fp32":
+            convolutions.allow_tf32 = products.allow_tf32 = False
+        yield
+    finally:
+        convolutions.allow_tf32, products.allow_tf32 = before
 
 
 def choose_batch_size(device_type: str) -> int:

@@ -7,38 +7,43 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zsl_bench.files import sha256_bytes, sha256_json
-from zsl_bench.model import is_scoring, is_versioned
-from zsl_bench.video import decoder_id, resizer_id
+from zsl_bench.files import sha256_bytes, sha256_file, sha256_json
+from zsl_bench.model import is_scoring, is_versioned, source_digest
+from zsl_bench.provenance import package_versions
+from zsl_bench.video import clip_policy, decoder_id, resizer_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from zsl_bench.classes import ClassSet
+    from zsl_bench.evaluation.settings import Settings
     from zsl_bench.model import Model
     from zsl_bench.protocols import Protocol
     from zsl_bench.videos import Manifest
 
 
 def run_identity(
-    model: Model, digest: str, manifest: Manifest, *, policy: str, precision: str
+    model: Model, digest: str, manifest: Manifest, *, settings: Settings, vectors_digest: str
 ) -> dict[str, Any]:
-    """Return what the vectors of a run depend on, apart from the class vectors.
+    """Return what the vectors of a run and its verdict depend on, apart from the class vectors.
 
     Args:
         model: The model.
         digest: Its weights digest.
         manifest: The videos.
-        policy: Clip policy.
-        precision: ``fp32`` or ``bf16``.
+        settings: How it is run.
+        vectors_digest: Digest of the word vectors; a model may use them for its clips as well.
     """
     card = model.card
+    own = callable(getattr(model, "state_dict", None)) and card.revision is None
     return {
         "model": {
             "name": card.name,
             "weights": digest,
+            "code": source_digest(model),
             "clip": asdict(card.clip),
             "pooling": card.pooling,
             "scores": card.scores if is_scoring(model) else "cosine",
@@ -49,23 +54,37 @@ def run_identity(
             "videos": manifest.split,
             "digest": manifest.digest,
         },
-        "clip_policy": policy,
+        "clip_policy": clip_policy(settings.policy or card.policy).name,
         "decoder": decoder_id(),
         "resizer": resizer_id(card.clip),
-        "precision": precision,
+        "precision": settings.precision,
+        "options": {
+            "vectors": vectors_digest,
+            "allow_approximate": settings.allow_approximate,
+            "weights": None if own else given_weights(settings.weights),
+        },
     }
 
 
-def run_key(
-    run: dict[str, Any], manifest: Manifest, classes: ClassSet | None, batch_size: int
-) -> str | None:
+def run_key(run: dict[str, Any], classes: ClassSet | None, *, batches: str) -> str | None:
     """Return the digest under which a run's vectors are kept, or None for an unversioned model.
 
-    Beside the identity it covers each file's size and time of change, so that a replaced video
-    is decoded again, and the batch size, so that a resumed run cuts the same batches.
+    Beside the identity it covers the versions of this package and of those it computes with, and
+    ``batches`` (batch size and device), so that a resumed run computes the same bytes.
     """
     if not is_versioned(run["model"]["weights"]):
         return None
+    parts = {
+        "run": run,
+        "versions": package_versions(),
+        "classes": classes.fingerprint if classes is not None else None,
+        "batches": batches,
+    }
+    return sha256_json(parts)
+
+
+def file_stamps(manifest: Manifest) -> list[tuple[str, int | None, int | None]]:
+    """Return id, size and time of change of every video, so that a replaced one is run again."""
     stamps: list[tuple[str, int | None, int | None]] = []
     for video in manifest.videos:
         try:
@@ -74,13 +93,17 @@ def run_key(
             stamps.append((video.id, None, None))
             continue
         stamps.append((video.id, status.st_size, status.st_mtime_ns))
-    parts = {
-        "run": run,
-        "files": stamps,
-        "classes": classes.fingerprint if classes is not None else None,
-        "batch_size": batch_size,
-    }
-    return sha256_json(parts)
+    return stamps
+
+
+def given_weights(place: Path | None) -> str | None:
+    """Return the SHA-256 of a weights file, or of all files of a weights folder."""
+    if place is None or not place.exists():
+        return None
+    if place.is_file():
+        return sha256_file(place)
+    files = sorted(path for path in place.rglob("*") if path.is_file())
+    return sha256_json([(path.relative_to(place).as_posix(), sha256_file(path)) for path in files])
 
 
 def result_identity(
@@ -100,7 +123,7 @@ def result_identity(
             "rules": classes.rules,
         },
         "class_vectors": class_source,
-        "protocols": [{"id": p.id, "version": p.version, "sha256": p.sha256} for p in protocols],
+        "protocols": {p.id: {"version": p.version, "sha256": p.sha256} for p in protocols},
         "scored": sha256_json(list(scored)),
     }
 

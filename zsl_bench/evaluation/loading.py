@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from zsl_bench.videos import Manifest
 
 MAX_WORKERS = 16
+_DEATH = re.compile(r"DataLoader worker \(pid.*(exited unexpectedly|is killed by signal)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,11 +111,11 @@ def _next(items: Iterator[dict[str, Any]], workers: int) -> dict[str, Any]:
     try:
         return next(items)
     except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
-        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
+        if isinstance(error, RuntimeError) and not _DEATH.search(str(error)):
             raise
         raise ZslBenchError(
             f"decode videos in {workers} processes",
-            found="a decoding process died (often for lack of memory)",
+            found="a decoding process died (often for lack of memory or of /dev/shm)",
             fix="run the same command again to go on, with fewer --workers",
         ) from error
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from zsl_bench.errors import ModelError, listing
 from zsl_bench.evaluation.loading import LoadedVideo, VideoDataset, load_videos
-from zsl_bench.evaluation.store import BLOCK, VectorStore, VideoVectors
-from zsl_bench.model import is_scoring
+from zsl_bench.evaluation.store import VectorStore, VideoVectors
+from zsl_bench.model import guarded, is_scoring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +42,7 @@ class ClipBatcher:
         batch_size: Clips in a full batch.
         pooling: ``mean`` or ``mean-of-unit``.
         device: Where the model is.
+        width: Length that every output row must have; None for any.
     """
 
     def __init__(
@@ -51,11 +52,13 @@ class ClipBatcher:
         batch_size: int,
         pooling: str,
         device: torch.device,
+        width: int | None = None,
     ) -> None:
         self._forward = forward
         self._batch_size = batch_size
         self._pooling = pooling
         self._device = device
+        self._width = width
         self._clips: list[Tensor] = []
         self._owners: list[_Pending] = []
         self._finished: dict[int, NDArray[np.float64]] = {}
@@ -89,12 +92,16 @@ class ClipBatcher:
         clips, owners = torch.stack(self._clips), self._owners
         self._clips, self._owners = [], []
         outputs: object = self._forward(clips)
-        if not isinstance(outputs, torch.Tensor) or outputs.ndim != 2 or len(outputs) != len(clips):
-            shape = tuple(getattr(outputs, "shape", ())) or type(outputs).__name__
+        asked = f"run {len(clips)} clips"
+        if not isinstance(outputs, torch.Tensor):
+            kind = type(outputs).__name__
+            raise ModelError(asked, found=f"a {kind}", fix="return a torch tensor")
+        shape = tuple(outputs.shape)
+        if len(shape) != 2 or shape != (len(clips), self._width or shape[1]):
             raise ModelError(
-                f"run {len(clips)} clips",
-                found=f"an output of {shape}, not ({len(clips)}, D)",
-                fix="return one row a clip",
+                asked,
+                found=f"an output of {shape}, not ({len(clips)}, {self._width or 'D'})",
+                fix="return one row a clip, as long as a class vector (or one score a class)",
             )
         rows = outputs.detach().float().cpu().numpy().astype(np.float64)
         for row, owner in zip(rows, owners, strict=True):
@@ -135,8 +142,9 @@ def forward_of(
         context = torch.autocast(device.type, dtype=torch.bfloat16) if autocast else nullcontext()
         with torch.no_grad(), context:
             if is_scoring(model):
-                return model.score(clips, classes)
-            return cast("ZeroShotModel", model).embed_clips(clips)
+                return guarded(lambda: model.score(clips, classes), f"score of {model.card.name}")
+            embed = cast("ZeroShotModel", model).embed_clips
+            return guarded(lambda: embed(clips), f"embed_clips of {model.card.name}")
 
     return forward
 
@@ -155,7 +163,7 @@ def run_videos(
         ModelError: The model gives an output of the wrong shape, or one that is not finite.
         ZslBenchError: A decoding process died, or a block cannot be kept.
     """
-    blocks = store.pending()
+    blocks = store.pending(lambda position: "frames" in dataset[position])
     positions = [position for block in blocks for position in store.positions(block)]
     name, total = dataset.manifest.dataset, len(dataset)
     progress.start(name, total=total, done=total - len(positions))
@@ -168,14 +176,15 @@ def run_videos(
                 else:
                     reasons[video.position] = video.reason
                 progress.advance(1)
-                block = store.positions(video.position // BLOCK)
+                block = store.positions(video.position // store.block)
                 if video.position == block[-1]:
                     done = _block(dataset, block, batcher.flush(), reasons)
-                    store.save(video.position // BLOCK, done)
+                    store.save(video.position // store.block, done)
+                    progress.keep(len(block) if store.keeps else 0)
                     reasons = {}
     finally:
         progress.finish()
-    return store.finish()
+    return store.whole()
 
 
 def _block(

@@ -87,12 +87,20 @@ class Settings:
 class Progress(Protocol):
     """Told how a run is getting on; the command line draws a bar with it."""
 
+    def note(self, line: str) -> None:
+        """Something about the data that a person should know."""
+        ...
+
     def start(self, dataset: str, *, total: int, done: int) -> None:
         """Videos of a data set are about to be run; ``done`` of ``total`` are there already."""
         ...
 
     def advance(self, videos: int) -> None:
         """That many more videos are done."""
+        ...
+
+    def keep(self, videos: int) -> None:
+        """That many more videos are on disk, and a stopped run would go on behind them."""
         ...
 
     def finish(self) -> None:
@@ -103,10 +111,16 @@ class Progress(Protocol):
 class Silent:
     """A progress that says nothing."""
 
+    def note(self, line: str) -> None:
+        """Say nothing."""
+
     def start(self, dataset: str, *, total: int, done: int) -> None:
         """Say nothing."""
 
     def advance(self, videos: int) -> None:
+        """Say nothing."""
+
+    def keep(self, videos: int) -> None:
         """Say nothing."""
 
     def finish(self) -> None:

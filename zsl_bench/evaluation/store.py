@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from zsl_bench.errors import ResultError
-from zsl_bench.files import atomic_write
+from zsl_bench.files import atomic_write, sha256_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-BLOCK = 64
-"""Videos in a block. Batches never cross a block, so a resumed run cuts the same batches."""
+_BATCHES = 8
+
+
+def block_size(batch_size: int, clips: int) -> int:
+    """Return how many videos are kept at once: enough to fill some batches with their clips.
+
+    Batches never cross a block, so that a resumed run cuts the same batches.
+
+    Args:
+        batch_size: Clips in a full batch.
+        clips: Clips that the policy cuts from a video.
+    """
+    return max(_BATCHES * batch_size // clips, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,41 +72,44 @@ class VideoVectors:
 
 
 class VectorStore:
-    """The blocks of one run, and the whole once all are there.
+    """The vectors of one run, in blocks of consecutive videos.
 
     Args:
         folder: Where results go.
-        key: Digest of all that the vectors depend on, or None to keep nothing.
-        num_videos: Videos in the manifest.
+        key: Digest of all that the vectors depend on apart from the files; None to keep nothing.
+        stamps: For each video of the manifest what changes when its file does.
+        block: Videos in a block.
     """
 
-    def __init__(self, folder: Path | None, key: str | None, num_videos: int) -> None:
-        keep = folder is not None and key is not None
-        self._base = folder / "vectors" / str(key)[:24] if keep and folder is not None else None
+    def __init__(
+        self, folder: Path | None, key: str | None, *, stamps: Sequence[object], block: int
+    ) -> None:
+        self._base = None
+        if folder is not None and key is not None:
+            self._base = folder / "vectors" / key[:24]
         self._memory: dict[int, VideoVectors] = {}
-        self.num_videos = num_videos
-        self.num_blocks = -(-num_videos // BLOCK)
-        self._whole = self._read_whole()
-
-    def _read_whole(self) -> VideoVectors | None:
-        if self._base is None:
-            return None
-        whole = VideoVectors.from_file(self._base.with_suffix(".npz"))
-        return whole if whole is not None and len(whole.readable) == self.num_videos else None
+        self._stamps = stamps
+        self.keeps = self._base is not None
+        self.block = block
+        self.num_blocks = -(-len(stamps) // block)
 
     def positions(self, block: int) -> range:
         """Return the manifest positions of a block's videos."""
-        return range(block * BLOCK, min((block + 1) * BLOCK, self.num_videos))
+        return range(block * self.block, min((block + 1) * self.block, len(self._stamps)))
 
-    def pending(self) -> list[int]:
-        """Return the blocks that are not finished, reading those that are."""
-        if self._whole is not None:
-            return []
+    def pending(self, reads: Callable[[int], bool]) -> list[int]:
+        """Return the blocks that are not finished, reading those that are.
+
+        Args:
+            reads: Whether the video at a position, unreadable before, can be read by now; its
+                block is then not finished.
+        """
         for block in range(self.num_blocks):
-            if block not in self._memory and self._base is not None:
-                found = VideoVectors.from_file(self._base / f"{block:06d}.npz")
-                if found is not None and len(found.readable) == len(self.positions(block)):
-                    self._memory[block] = found
+            found = VideoVectors.from_file(self._path(block)) if self._base else None
+            if found is None or len(found.readable) != len(self.positions(block)):
+                continue
+            if not any(reads(self.positions(block)[i]) for i in found.reasons):
+                self._memory[block] = found
         return [block for block in range(self.num_blocks) if block not in self._memory]
 
     def save(self, block: int, vectors: VideoVectors) -> None:
@@ -106,24 +120,20 @@ class VectorStore:
         """
         self._memory[block] = vectors
         if self._base is not None:
-            with atomic_write(self._base / f"{block:06d}.npz") as stream:
+            with atomic_write(self._path(block)) as stream:
                 stream.write(vectors.to_bytes())
 
-    def finish(self) -> VideoVectors:
-        """Join all blocks into one file, drop the blocks, and return the whole.
+    def whole(self) -> VideoVectors:
+        """Return all blocks joined.
 
         Raises:
-            ResultError: A block is not finished, or two disagree on the size of a vector.
+            ResultError: Two blocks disagree on the size of a vector.
         """
-        if self._whole is not None:
-            return self._whole
-        whole = _join([self._memory[block] for block in range(self.num_blocks)])
-        if self._base is not None:
-            with atomic_write(self._base.with_suffix(".npz")) as stream:
-                stream.write(whole.to_bytes())
-            shutil.rmtree(self._base, ignore_errors=True)
-        self._whole = whole
-        return whole
+        return _join([self._memory[block] for block in range(self.num_blocks)])
+
+    def _path(self, block: int) -> Path:
+        stamp = sha256_json([self._stamps[i] for i in self.positions(block)])[:12]
+        return cast("Path", self._base) / f"{block:06d}-{stamp}.npz"
 
 
 def _join(blocks: list[VideoVectors]) -> VideoVectors:

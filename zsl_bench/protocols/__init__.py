@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zsl_bench.protocols.catalogue import (
     CUSTOM,
+    RECIPES,
     Protocol,
     custom_protocol,
     list_protocols,
@@ -14,6 +15,7 @@ from zsl_bench.protocols.score import ProtocolScores, TrialScores, score_protoco
 
 __all__ = [
     "CUSTOM",
+    "RECIPES",
     "Protocol",
     "ProtocolScores",
     "TrialScores",

@@ -21,7 +21,11 @@ ALL_VIDEOS = "all"
 NUM_DRAWS = 10
 MIN_CLASSES = 4
 _ALIASES = {"1": ("brattoli-half", "half"), "2": ("brattoli-full", "full")}
-_RECIPES = ("half", "full")
+RECIPES = {
+    "half": "a recipe for any class set: half of its classes (n // 2), ten draws by "
+    "RandomState(0..9) over the names in code-point order; scored under half@<fingerprint>",
+    "full": "a recipe for any class set: all of its classes; scored under full@<fingerprint>",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +86,7 @@ def load_definition(protocol: str) -> dict[str, Any]:
         raise ProtocolError(
             f"protocol {protocol!r}",
             found="no protocol of that name",
-            fix=near_matches(protocol, (*list_protocols(), *_ALIASES, *_RECIPES)),
+            fix=near_matches(protocol, (*list_protocols(), *_ALIASES, *RECIPES)),
         )
     definition = read_asset("protocols", f"{known}.json")
     for dataset, frozen in definition["datasets"].items():
@@ -109,7 +113,7 @@ def resolve_protocol(reference: str, classes: ClassSet, *, videos: str = ALL_VID
     Raises:
         ProtocolError: The protocol is unknown, or is not defined for these classes or videos.
     """
-    if reference in _RECIPES:
+    if reference in RECIPES:
         return _recipe(reference, classes)
     definition = load_definition(reference)
     frozen = definition["datasets"].get(classes.dataset)
@@ -126,7 +130,7 @@ def resolve_protocol(reference: str, classes: ClassSet, *, videos: str = ALL_VID
         raise ProtocolError(
             f"protocol {protocol} on {classes.dataset}",
             found=f"the videos of {videos}, where the protocol takes {frozen['videos']}",
-            fix="give no test list, or use the recipe half or full",
+            fix="give the videos that it takes, or use the recipe half or full",
         )
     trials = tuple(tuple(trial) for trial in frozen["trials"])
     foreign = sorted({name for trial in trials for name in trial} - set(classes.names))

@@ -66,7 +66,8 @@ class ProtocolScores:
         dataset: The data set.
         trials: One entry a trial.
         unscorable: Positions of trials whose classes have no video.
-        mean: Mean over the scorable trials of each figure; None where no trial is scorable.
+        mean: Mean over the scorable trials of each figure, of the bounds over all trials; None
+            where there is none.
         std: Population standard deviation (ddof 0) over the scorable trials, as published.
     """
 
@@ -106,10 +107,10 @@ def score_protocol(
         "top1": [t.top1 for t in scorable],
         "top5": [t.top5 for t in scorable],
         "mean_per_class": [t.mean_per_class for t in scorable],
-        "top1_lower": [t.top1_bounds[0] for t in scorable if t.top1_bounds],
-        "top1_upper": [t.top1_bounds[1] for t in scorable if t.top1_bounds],
-        "top5_lower": [t.top5_bounds[0] for t in scorable if t.top5_bounds],
-        "top5_upper": [t.top5_bounds[1] for t in scorable if t.top5_bounds],
+        "top1_lower": [t.top1_bounds[0] for t in trials if t.top1_bounds],
+        "top1_upper": [t.top1_bounds[1] for t in trials if t.top1_bounds],
+        "top5_lower": [t.top5_bounds[0] for t in trials if t.top5_bounds],
+        "top5_upper": [t.top5_bounds[1] for t in trials if t.top5_bounds],
     }
     return ProtocolScores(
         protocol=protocol.id,
@@ -152,10 +153,10 @@ def _score_trial(
 
 
 def _bounds(right: int, scored: int, listed: int) -> tuple[float, float] | None:
-    if not scored:
-        return None
     missing = max(listed - scored, 0)
     total = scored + missing
+    if not total:
+        return None
     return right / total, (right + missing) / total
 
 

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _MICROSECONDS = 1_000_000
+_CONTAINERS = (
+    "3g2,3gp,asf,avi,flv,h264,hevc,ivf,m4a,m4v,matroska,mj2,mov,mp4,mpeg,mpegts,mpegvideo,nut,ogg,"
+    "webm"
+)
 _TEXT_CODECS = ("ansi", "bintext", "idf", "xbin")
 
 
@@ -226,9 +230,9 @@ def _open(path: Path) -> InputContainer:
         return av.open(
             "file:" + os.fspath(path),
             metadata_errors="replace",
-            options={"protocol_whitelist": "file"},
+            options={"protocol_whitelist": "file", "format_whitelist": _CONTAINERS},
         )
-    except av.error.InvalidDataError as error:
+    except (av.error.InvalidDataError, av.error.ArgumentError) as error:
         found = "not a video file, or one that was cut short"
         raise video_error(path, found, "give a video file, or copy it again") from error
     except (av.error.FFmpegError, OSError) as error:
