@@ -141,8 +141,8 @@ def _render(to: Console, results: Sequence[EvaluationResult], out: Path) -> None
         to.print(", ".join([*title, result.verdict]), style="bold", soft_wrap=True)
         grid = table()
         grid.add_column("protocol", no_wrap=True)
-        for column in ("classes", "top-1 %", "top-5 %", "bounds of top-1"):
-            grid.add_column(column, justify="right", no_wrap=column != "bounds of top-1")
+        for column in ("classes", "top-1 %", "top-5 %", "bounds %"):
+            grid.add_column(column, justify="right", no_wrap=column != "bounds %")
         grid.add_column("verdict", no_wrap=True)
         for name, scores in result.scores.items():
             grid.add_row(*_row(name, scores), result.zero_shot["rules"][0]["finding"])

@@ -31,7 +31,13 @@ def console(*, stderr: bool = False) -> Console:
 
 def table(title: str | None = None) -> Table:
     """Return an empty table in the house style."""
-    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    return Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
 
 
 def print_json(value: object) -> None:
