@@ -9,10 +9,12 @@ from zsl_bench.overlap import DEFAULT_THRESHOLD, distance_matrix
 from zsl_bench.wordvectors import class_vectors, load_word_vectors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from zsl_bench.classes import ClassSet
     from zsl_bench.model import ModelCard
+    from zsl_bench.wordvectors import ClassVectors
 
 Finding = Literal["overlapping", "undeclared", "disjoint"]
 FIELDS = ("trained_on", "pretrained_on")
@@ -103,20 +105,11 @@ def zero_shot_verdict(
     nearest: dict[str, SeenClass] = {}
     approximate = set(test.approximate_words)
     for field, class_set in declared:
-        seen_vectors = class_vectors(class_set, loaded, allow_approximate=True)
-        approximate.update(seen_vectors.approximate_words)
-        distances = distance_matrix(test, seen_vectors)
-        for i, name in enumerate(classes.names):
-            j = int(distances[i].argmin())
-            found = float(distances[i, j])
-            if found < threshold and (name not in nearest or found < nearest[name].distance):
-                nearest[name] = SeenClass(
-                    name=name,
-                    seen_as=class_set.names[j],
-                    seen_in=class_set.dataset,
-                    declared_in=field,
-                    distance=found,
-                )
+        against = class_vectors(class_set, loaded, allow_approximate=True)
+        approximate.update(against.approximate_words)
+        for seen in _seen(test, against, field, threshold):
+            if seen.name not in nearest or seen.distance < nearest[seen.name].distance:
+                nearest[seen.name] = seen
     return Verdict(
         finding="overlapping" if nearest else "undeclared" if silent else "disjoint",
         rules=classes.rules,
@@ -127,3 +120,18 @@ def zero_shot_verdict(
         silent=tuple(silent),
         approximate_words=tuple(sorted(approximate)) if declared else (),
     )
+
+
+def _seen(
+    test: ClassVectors, declared: ClassVectors, field: str, threshold: float
+) -> Iterator[SeenClass]:
+    distances = distance_matrix(test, declared)
+    for i, j in enumerate(distances.argmin(axis=1).tolist()):
+        if distances[i, j] < threshold:
+            yield SeenClass(
+                name=test.classes.names[i],
+                seen_as=declared.classes.names[j],
+                seen_in=declared.classes.dataset,
+                declared_in=field,
+                distance=float(distances[i, j]),
+            )
