@@ -84,4 +84,4 @@ def listing(items: Iterable[str], *, limit: int = 5) -> str:
     """Join names for a message: the first few, and how many more there are."""
     names = list(items)
     more = len(names) - limit
-    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(names[:limit]) + (f" and {more:,} more" if more > 0 else "")
