@@ -38,7 +38,7 @@ def run_identity(
         vectors_digest: Digest of the word vectors; a model may use them for its clips as well.
     """
     card = model.card
-    own = callable(getattr(model, "state_dict", None)) and card.revision is None
+    hashed = card.revision is None and digest.startswith("sha256:")
     return {
         "model": {
             "name": card.name,
@@ -61,7 +61,7 @@ def run_identity(
         "options": {
             "vectors": vectors_digest,
             "allow_approximate": settings.allow_approximate,
-            "weights": None if own else given_weights(settings.weights),
+            "weights": None if hashed else given_weights(settings.weights),
         },
     }
 
