@@ -23,7 +23,7 @@ from zsl_bench.files import sha256_file
 from zsl_bench.video import ClipSpec, clip_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from torch import Tensor
 
@@ -273,6 +273,14 @@ def weights_digest(model: Model) -> str:
     state = state_dict() if callable(state_dict) else {}
     if not state:
         return source_digest(model)
+    return state_digest(state)
+
+
+def state_digest(state: Mapping[str, Tensor]) -> str:
+    """Return ``sha256:`` and the SHA-256 of tensors by key, in the order of the keys.
+
+    Names, types, shapes and bytes count.
+    """
     import torch
 
     digest = hashlib.sha256()

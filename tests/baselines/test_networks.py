@@ -12,6 +12,7 @@ from zsl_bench.baselines.networks import (
     ARCHITECTURES,
     VIDEO_MEAN,
     VIDEO_STD,
+    Architecture,
     ZeroShotNetwork,
     create_network,
     empty_network,
@@ -155,3 +156,44 @@ def test_mean_of_vectors_is_the_vector_of_mean_features(clips, seed):
     with torch.no_grad():
         pooled, paper = network.head(features).mean(0), network.head(features.mean(0))
     torch.testing.assert_close(pooled, paper, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("like", ["r2plus1d_18", "r2plus1d_tiny"])
+def test_networks_with_equal_keys_are_told_apart_by_shapes(like, monkeypatch):
+    plain = ARCHITECTURES[like]
+    slim = Architecture(
+        build=lambda: _halved(plain.build()),
+        feature_dim=plain.feature_dim // 2,
+        dropout=plain.dropout,
+    )
+    both = {f"a_{like}": slim, like: plain, f"z_{like}": slim}
+    monkeypatch.setattr("zsl_bench.baselines.networks.ARCHITECTURES", both)
+    assert empty_network(f"a_{like}").state_dict().keys() == empty_network(like).state_dict().keys()
+    for name in (like, f"a_{like}"):
+        state = empty_network(name, dim=17).state_dict()
+        assert identify_network(state, asked="weights x") == (name, 17)
+
+
+def _halved(backbone):
+    """The same keys with tensors of half the length."""
+    for module in backbone.modules():
+        for name, tensor in list(module.named_parameters(recurse=False)):
+            shape = (max(tensor.shape[0] // 2, 1), *tensor.shape[1:])
+            setattr(module, name, torch.nn.Parameter(torch.empty(shape, device=tensor.device)))
+    return backbone
+
+
+def test_weights_of_other_widths_are_of_the_network_with_their_keys():
+    state = {key: torch.empty(1) for key in empty_network("r3d_18").state_dict()}
+    assert identify_network(state, asked="weights x")[0] == "r3d_18"
+
+
+def test_the_tiny_network_is_small_and_takes_clips_of_eight_frames():
+    network = create_network("r2plus1d_tiny", seed=0).eval()
+    assert sum(parameter.numel() for parameter in network.parameters()) < 1_000_000
+    clips = levels((2, 8, 3, 56, 56))
+    with torch.no_grad():
+        features, vectors = network.features(clips), network(clips)
+    assert features.shape == (2, 128)
+    assert vectors.shape == (2, 300)
+    torch.testing.assert_close(vectors, features @ network.head.weight.T + network.head.bias)

@@ -43,6 +43,16 @@ def test_the_overviews():
     assert {p["name"] for p in as_json("policies")} >= {"paper-25", "official-25", "first-16"}
 
 
+def test_training_configurations():
+    rows = {row["name"]: row for row in as_json("configs")}
+    assert set(rows) >= {"e2e-kinetics700-tp1", "sun397-pretrain", "c3d"}
+    assert rows["c3d"]["network"] == "c3d"
+    assert rows["sun397-pretrain"]["data"] == "sun397"
+    assert all(row["description"] for row in rows.values())
+    done = CliRunner().invoke(main, ["list", "configs"])
+    assert all(row["description"] in done.stdout for row in rows.values())
+
+
 def test_tables_show_whole_names_in_a_pipe():
     done = CliRunner().invoke(main, ["list", "classes", "kinetics700"])
     assert "passing American football (not in game)" in done.stdout

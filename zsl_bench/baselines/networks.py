@@ -1,4 +1,4 @@
-"""The paper's networks: R(2+1)D-18, R3D-18 and C3D, each followed by one linear layer."""
+"""The paper's networks, R(2+1)D-18, R3D-18 and C3D, and a tiny one, each with a linear layer."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import video as torchvision_video
 
+from zsl_bench.baselines.tiny import FEATURE_DIM, TinyR2Plus1D
 from zsl_bench.errors import ModelError, WeightsError, near_matches
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class ZeroShotNetwork(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """How one of the paper's networks is built.
+    """How a network is built.
 
     Attributes:
         build: Makes the backbone.
@@ -156,6 +157,7 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
             feature_dim=512,
             dropout=0.05,
         ),
+        "r2plus1d_tiny": Architecture(build=TinyR2Plus1D, feature_dim=FEATURE_DIM, dropout=0.05),
         "r3d_18": Architecture(
             build=lambda: _without_classifier(torchvision_video.r3d_18(weights=None)),
             feature_dim=512,
@@ -172,7 +174,7 @@ def create_network(name: str, *, seed: int, dim: int = WORD_VECTOR_DIM) -> ZeroS
     The weights are drawn on the CPU; the global random state stays as it was.
 
     Args:
-        name: ``r2plus1d_18``, ``r3d_18`` or ``c3d``.
+        name: ``r2plus1d_18``, ``r3d_18``, ``c3d`` or ``r2plus1d_tiny``.
         seed: Seed of the weights.
         dim: Length of the output, the size of the word vectors.
 
@@ -205,16 +207,15 @@ def identify_network(state: Mapping[str, Tensor], *, asked: str) -> tuple[str, i
         asked: What is being read, for the message.
 
     Returns:
-        The name of the network that shares the most keys with it, and the length of its output.
+        The name of the network with which it shares the most tensors by key and shape (the head's
+        length aside), and then the most keys, and the length of its output.
 
     Raises:
         WeightsError: It shares keys with none of them.
     """
-    shared = {
-        name: len(state.keys() & empty_network(name).state_dict().keys()) for name in ARCHITECTURES
-    }
-    best = max(sorted(shared), key=lambda name: shared[name])
-    if shared[best] <= len({"head.weight", "head.bias"}):
+    found = {name: _shared(state, empty_network(name).state_dict()) for name in ARCHITECTURES}
+    best = max(sorted(found), key=lambda name: found[name])
+    if found[best][1] <= len({"head.weight", "head.bias"}):
         raise WeightsError(
             asked,
             found=f"keys of no known network, such as {next(iter(sorted(state)), 'none')!r}",
@@ -222,6 +223,17 @@ def identify_network(state: Mapping[str, Tensor], *, asked: str) -> tuple[str, i
         )
     head = state.get("head.weight")
     return best, WORD_VECTOR_DIM if head is None or head.ndim != 2 else len(head)
+
+
+def _shared(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> tuple[int, int]:
+    """Count the keys that two state dicts share with tensors of one shape, and at all."""
+    keys = state.keys() & wanted.keys()
+    length = {"head.weight": 1, "head.bias": 1}
+    alike = sum(
+        state[key].shape[length.get(key, 0) :] == wanted[key].shape[length.get(key, 0) :]
+        for key in keys
+    )
+    return alike, len(keys)
 
 
 def _build(name: str, dim: int) -> ZeroShotNetwork:

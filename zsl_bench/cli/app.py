@@ -12,8 +12,13 @@ from zsl_bench.errors import ZslBenchError, near_matches
 
 _VERBS = {
     "check-overlap": ("overlap:check_overlap", "Which training classes leak into the test sets."),
+    "demo": ("demo:demo", "Watch a model learn to name classes it never saw."),
     "evaluate": ("evaluate:evaluate", "Score a model on real videos under exact protocols."),
-    "list": ("listing:list_", "Class sets, splits, protocols, clip policies and models at hand."),
+    "list": (
+        "listing:list_",
+        "Class sets, splits, protocols, policies, models, configurations.",
+    ),
+    "train": ("train:train", "Train the paper's model end to end, or its frozen baseline."),
 }
 
 
@@ -70,5 +75,5 @@ def main() -> None:
     """Realistic zero-shot video action recognition: audit, evaluate, compare.
 
     Data goes to stdout, progress to stderr. Exit status: 0 fine, 1 a problem told in one line,
-    2 wrong usage, 3 a check found something, 130 stopped by Ctrl-C.
+    2 wrong usage, 3 a check found something, 130 stopped by Ctrl-C, 143 by SIGTERM.
     """

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zsl_bench.cli.render import ProgressBar, console, count, percent, print_json, table
+from zsl_bench.cli.progress import ProgressBar
+from zsl_bench.cli.render import console, count, percent, print_json, table
 from zsl_bench.errors import DatasetError, listing
 from zsl_bench.evaluation.settings import PRECISIONS
 

@@ -16,7 +16,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group("list", epilog="Example: zsl-bench list classes ucf101")
 def list_() -> None:
-    """Show class sets, splits, protocols, clip policies and models."""
+    """Show class sets, splits, protocols, clip policies, models and training configurations."""
 
 
 @list_.command("classes", epilog="Example: zsl-bench list classes ucf101 --json")
@@ -135,6 +135,24 @@ def models(*, as_json: bool) -> None:
 
     rows = [
         {"name": m.name, "loads": m.value, "package": m.distribution} for m in installed_models()
+    ]
+    _show(rows, as_json=as_json)
+
+
+@list_.command("configs", epilog="Example: zsl-bench list configs")
+@_JSON
+def configs(*, as_json: bool) -> None:
+    """Show the bundled training configurations."""
+    from zsl_bench.baselines.training.config_files import bundled_configs, load_config
+
+    rows = [
+        {
+            "name": config.name,
+            "description": config.description,
+            "network": config.model.network,
+            "data": config.data.dataset,
+        }
+        for config in map(load_config, bundled_configs())
     ]
     _show(rows, as_json=as_json)
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zsl_bench.classes import bundled_class_sets, fold
+from zsl_bench.datasets.csv_list import read_csv_list
 from zsl_bench.datasets.expected import OfficialList, OfficialVideo, official_list
 from zsl_bench.datasets.folder import open_folder
 from zsl_bench.datasets.hmdb51 import open_hmdb51
+from zsl_bench.datasets.images import open_images
+from zsl_bench.datasets.names import dataset_name, known_datasets
 from zsl_bench.datasets.summary import summary, summary_lines
 from zsl_bench.datasets.ucf101 import open_ucf101
-from zsl_bench.errors import DatasetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,17 +28,13 @@ __all__ = [
     "known_datasets",
     "official_list",
     "open_dataset",
+    "open_images",
+    "read_csv_list",
     "summary",
     "summary_lines",
 ]
 
 READERS: Mapping[str, Reader] = {"ucf101": open_ucf101, "hmdb51": open_hmdb51}
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
-
-
-def known_datasets() -> tuple[str, ...]:
-    """Return the names that stand for a certain data set; any other name is a user's own."""
-    return tuple(sorted({*READERS, *bundled_class_sets()}))
 
 
 def open_dataset(name: str, path: Path, *, test_list: str | Path | None = None) -> Manifest:
@@ -62,13 +58,6 @@ def open_dataset(name: str, path: Path, *, test_list: str | Path | None = None) 
     Example:
         >>> open_dataset("ucf101", Path("UCF-101"), test_list="testlist01")  # doctest: +SKIP
     """
-    known = {fold(dataset): dataset for dataset in known_datasets()}
-    dataset = known.get(fold(name), name)
-    if not _NAME.fullmatch(dataset):
-        raise DatasetError(
-            f"data set {name!r}",
-            found="a name that cannot be part of a file name",
-            fix="use letters, digits, '-', '_', '+' and '.', such as my-videos",
-        )
+    dataset = dataset_name(name)
     reader = READERS.get(dataset, open_folder)
     return reader(dataset, Path(path).expanduser(), test_list)

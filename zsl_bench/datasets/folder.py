@@ -15,15 +15,16 @@ from zsl_bench.classes import (
 from zsl_bench.datasets.expected import ALL
 from zsl_bench.datasets.official import unpack_hint
 from zsl_bench.datasets.recognise import looks_like
-from zsl_bench.datasets.scan import is_utf8, printable, scan_folder
+from zsl_bench.datasets.scan import VIDEOS, is_utf8, printable, scan_folder
 from zsl_bench.errors import DatasetError, listing, near_matches
 from zsl_bench.videos import Manifest, Video
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from zsl_bench.classes import ClassSet
-    from zsl_bench.datasets.scan import FoundFile, Scan
+    from zsl_bench.datasets.scan import FileKind, FoundFile, Scan
 
 _PARTS = frozenset(
     (
@@ -53,7 +54,20 @@ def open_folder(dataset: str, root: Path, test_list: str | Path | None) -> Manif
             found="no official lists are known for this data set",
             fix="leave the list out, and give a folder with only the videos that are meant",
         )
-    scan = scan_folder(root)
+    return read_class_folders(dataset, root, VIDEOS)
+
+
+def read_class_folders(dataset: str, root: Path, kind: FileKind) -> Manifest:
+    """Read folders of one class each, with files of a kind in them or below them.
+
+    Two videos that differ in their extension only are one video twice, which is an error; two such
+    images are two images.
+
+    Raises:
+        DatasetError: The folder has no class folders, or folders that are none of its classes.
+        ClassSetError: The class folders' names make no class set.
+    """
+    scan = scan_folder(root, kind=kind)
     folders = _class_folders(dataset, scan)
     classes, labels = _classes_of(dataset, scan, sorted(folders))
     rows = _rows(dataset, scan, folders, labels)
@@ -72,20 +86,22 @@ def open_folder(dataset: str, root: Path, test_list: str | Path | None) -> Manif
 def _rows(
     dataset: str, scan: Scan, folders: dict[str, list[FoundFile]], labels: dict[str, str]
 ) -> dict[Video, FoundFile]:
+    is_video = scan.kind is VIDEOS
     rows: dict[str, tuple[Video, FoundFile]] = {}
     for folder, files in folders.items():
         label = labels[folder]
         for file in files:
-            name = _composed(f"{label}/{file.path.partition('/')[2]}")
+            name = composed(f"{label}/{file.path.partition('/')[2]}")
             stem = name.rpartition(".")[0]
-            if stem in rows:
+            key = stem if is_video else name
+            if key in rows:
                 raise DatasetError(
                     f"{dataset} in {printable(str(scan.root))}",
-                    found=f"one video as {rows[stem][1].path!r} and {file.path!r}",
+                    found=f"one {scan.kind.noun} as {rows[key][1].path!r} and {file.path!r}",
                     fix="keep one of them, or rename one",
                 )
-            video = Video(id=name, label=label, path=file.path, group=_group(stem))
-            rows[stem] = (video, file)
+            group = group_of(stem) if is_video else name
+            rows[key] = (Video(id=name, label=label, path=file.path, group=group), file)
     return dict(rows.values())
 
 
@@ -93,7 +109,8 @@ def _left_out(scan: Scan) -> tuple[str, ...]:
     names = [printable(folder) for folder in scan.other_folders]
     if not names:
         return ()
-    return (f"left out, folders with files but no video: {len(names):,} ({', '.join(names)})",)
+    count = f"{len(names):,} ({', '.join(names)})"
+    return (f"left out, folders with files but no {scan.kind.noun}: {count}",)
 
 
 def _likeness(dataset: str, scan: Scan) -> tuple[str, ...]:
@@ -101,18 +118,23 @@ def _likeness(dataset: str, scan: Scan) -> tuple[str, ...]:
     return () if other is None else (f"{other}; use its name to compare with published numbers",)
 
 
-def _composed(name: str) -> str:
+def composed(name: str) -> str:
+    """Return a name with its accents composed, as most systems write them."""
     return unicodedata.normalize("NFC", name)
 
 
-def _group(stem: str) -> str:
+def group_of(stem: str) -> str:
+    """Return the source of a clip: the video's id in a Kinetics-style name, else the name."""
     match = _CLIP_OF_VIDEO.fullmatch(stem.rpartition("/")[2])
     return match["video"] if match else stem
 
 
-def _class_folders(dataset: str, scan: Scan) -> dict[str, list[FoundFile]]:
-    asked = f"{dataset} in {printable(str(scan.root))}"
-    paths = (*(file.path for file in scan.files), *scan.empty_folders)
+def check_names(asked: str, paths: Iterable[str]) -> None:
+    """Check that paths are UTF-8.
+
+    Raises:
+        DatasetError: Some are not; how many, and one of them.
+    """
     odd = [printable(path) for path in paths if not is_utf8(path)]
     if odd:
         raise DatasetError(
@@ -120,17 +142,23 @@ def _class_folders(dataset: str, scan: Scan) -> dict[str, list[FoundFile]]:
             found=f"names that are not UTF-8 ({len(odd):,}), such as {odd[0]}",
             fix="rename them, for example with convmv",
         )
+
+
+def _class_folders(dataset: str, scan: Scan) -> dict[str, list[FoundFile]]:
+    asked = f"{dataset} in {printable(str(scan.root))}"
+    check_names(asked, (*(file.path for file in scan.files), *scan.empty_folders))
     folders: dict[str, list[FoundFile]] = defaultdict(list)
     for file in scan.files:
         if file.folders:
             folders[file.folders[0]].append(file)
+    noun = scan.kind.noun
     if not folders:
         raise DatasetError(
             asked,
-            found=f"video files ({len(scan.files):,}), but no class folders with videos"
+            found=f"{noun} files ({len(scan.files):,}), but no class folders with {noun}s"
             if scan.files
-            else "no video files",
-            fix=unpack_hint(scan) or "give a folder that has one folder of videos per class",
+            else f"no {noun} files",
+            fix=unpack_hint(scan) or f"give a folder that has one folder of {noun}s per class",
         )
     if all(name.casefold() in _PARTS for name in folders):
         first = next(iter(folders))
@@ -144,12 +172,12 @@ def _class_folders(dataset: str, scan: Scan) -> dict[str, list[FoundFile]]:
 
 def _classes_of(dataset: str, scan: Scan, folders: list[str]) -> tuple[ClassSet, dict[str, str]]:
     if dataset not in bundled_class_sets():
-        labels = {folder: _composed(folder) for folder in folders}
-        names = sorted({*labels.values(), *map(_composed, scan.empty_folders)})
+        labels = {folder: composed(folder) for folder in folders}
+        names = sorted({*labels.values(), *map(composed, scan.empty_folders)})
         classes = class_set_from_names(names, dataset=dataset, source="names of class folders")
         return classes, labels
     classes = load_class_set(dataset)
-    found = {folder: classes.find(_composed(folder)) for folder in folders}
+    found = {folder: classes.find(composed(folder)) for folder in folders}
     labels = {folder: name for folder, name in found.items() if name is not None}
     unknown = [folder for folder in folders if folder not in labels]
     if not unknown:

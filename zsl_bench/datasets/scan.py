@@ -1,4 +1,4 @@
-"""One walk over a folder: which video files it has, and what was left out."""
+"""One walk over a folder: which video or image files it has, and what was left out."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ VIDEO_SUFFIXES = frozenset(
         *(".mpeg", ".ts", ".flv", ".wmv", ".3gp", ".ogv"),
     )
 )
+IMAGE_SUFFIXES = frozenset(
+    (
+        *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"),
+        *(".tif", ".tiff", ".ppm", ".pgm", ".jp2"),
+    )
+)
 ARCHIVE_SUFFIXES = frozenset((".rar", ".zip", ".tar", ".gz", ".tgz", ".7z"))
 UNFINISHED_SUFFIXES = frozenset(
     (".part", ".partial", ".crdownload", ".download", ".tmp", ".ytdl", ".aria2", ".filepart")
@@ -29,9 +35,26 @@ SYSTEM_FOLDERS = frozenset(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class FileKind:
+    """What kind of files is looked for.
+
+    Attributes:
+        noun: What one of them is called.
+        suffixes: How their names end, in lower case.
+    """
+
+    noun: str
+    suffixes: frozenset[str]
+
+
+VIDEOS = FileKind(noun="video", suffixes=VIDEO_SUFFIXES)
+IMAGES = FileKind(noun="image", suffixes=IMAGE_SUFFIXES)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FoundFile:
-    """A file whose name ends like a video's.
+    """A file whose name ends like those of the kind that is looked for.
 
     Attributes:
         path: Its path below the folder that was walked, with ``/`` on every system.
@@ -63,14 +86,16 @@ class Scan:
 
     Attributes:
         root: The folder.
-        files: Its video files, sorted by path.
+        kind: The kind of file that was looked for.
+        files: Its files of that kind, sorted by path.
         others: How many other files there are, by lower-case extension.
         unfinished: Paths of files that look like downloads that were cut off.
         empty_folders: Its sub-folders without a file in them or below them, sorted.
-        other_folders: Its sub-folders with files, none of them a video file, sorted.
+        other_folders: Its sub-folders with files, none of them of that kind, sorted.
     """
 
     root: Path
+    kind: FileKind
     files: tuple[FoundFile, ...]
     others: Counter[str]
     unfinished: tuple[str, ...]
@@ -85,7 +110,9 @@ class Scan:
             notes.append(f"left out, unfinished downloads: {count} ({listing(self.unfinished)})")
         if self.others:
             kinds = [f"{suffix or 'no extension'} {n:,}" for suffix, n in self.others.most_common()]
-            notes.append(f"left out, no videos: {self.others.total():,} ({listing(kinds)})")
+            notes.append(
+                f"left out, no {self.kind.noun}s: {self.others.total():,} ({listing(kinds)})"
+            )
         return tuple(notes)
 
 
@@ -99,8 +126,8 @@ def is_utf8(path: str) -> bool:
     return path.isascii() or printable(path) == path
 
 
-def scan_folder(root: Path, *, depth: int | None = None) -> Scan:
-    """Find the video files below a folder.
+def scan_folder(root: Path, *, depth: int | None = None, kind: FileKind = VIDEOS) -> Scan:
+    """Find the files of a kind below a folder.
 
     Names that begin with a dot (``.DS_Store``, ``._clip.avi``) and folders that systems make, such
     as ``__MACOSX``, are passed over. Links are followed; nothing is opened.
@@ -108,6 +135,7 @@ def scan_folder(root: Path, *, depth: int | None = None) -> Scan:
     Args:
         root: The folder.
         depth: How many folders deep to look below the root, None for no limit.
+        kind: Videos or images.
 
     Raises:
         DatasetError: The path is absent or no folder, a folder may not be read, or links go round.
@@ -116,24 +144,25 @@ def scan_folder(root: Path, *, depth: int | None = None) -> Scan:
     others: Counter[str] = Counter()
     unfinished: list[str] = []
     with_files: set[str] = set()
-    for entry, relative in _walk(_checked(root), "", depth, ()):
+    for entry, relative in _walk(_checked(root, kind), "", depth, ()):
         with_files.add(relative.partition("/")[0])
         suffix = os.path.splitext(entry.name)[1].casefold()  # noqa: PTH122 - 13,320 times
-        if suffix in VIDEO_SUFFIXES:
-            files.append(FoundFile(path=relative, problem=_problem(entry)))
+        if suffix in kind.suffixes:
+            files.append(FoundFile(path=relative, problem=problem_of(entry)))
         elif suffix in UNFINISHED_SUFFIXES:
             unfinished.append(printable(relative))
         else:
             others[printable(suffix)] += 1
     folders = set(_sub_folders(root))
-    with_videos = {file.folders[0] for file in files if file.folders}
+    with_kind = {file.folders[0] for file in files if file.folders}
     return Scan(
         root=root,
+        kind=kind,
         files=tuple(sorted(files, key=lambda file: file.path)),
         others=others,
         unfinished=tuple(sorted(unfinished)),
         empty_folders=tuple(sorted(folders - with_files)),
-        other_folders=tuple(sorted(folders & with_files - with_videos)),
+        other_folders=tuple(sorted(folders & with_files - with_kind)),
     )
 
 
@@ -142,21 +171,20 @@ def _sub_folders(root: Path) -> list[str]:
         return [entry.name for entry in entries if _is_folder(entry) and not _is_passed_over(entry)]
 
 
-def _checked(root: Path) -> str:
+def _checked(root: Path, kind: FileKind) -> str:
+    asked = f"{kind.noun}s in {printable(str(root))}"
     try:
         mode = root.stat().st_mode
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise DatasetError(
-            f"videos in {printable(str(root))}", found=reason.lower(), fix="check the path"
-        ) from error
+        raise DatasetError(asked, found=reason.lower(), fix="check the path") from error
     if stat.S_ISDIR(mode):
         return str(root)
     archive = root.suffix.casefold() in ARCHIVE_SUFFIXES
     raise DatasetError(
-        f"videos in {printable(str(root))}",
+        asked,
         found="an archive" if archive else "a file, not a folder",
-        fix="unpack it and give the folder" if archive else "give the folder of the videos",
+        fix="unpack it and give the folder" if archive else f"give the folder of the {kind.noun}s",
     )
 
 
@@ -179,7 +207,7 @@ def _walk(
                     yield entry, relative + entry.name
     except OSError as error:
         raise DatasetError(
-            f"videos in {printable(folder)}",
+            f"folder {printable(folder)}",
             found=(error.strerror or str(error)).lower(),
             fix="make the folder readable, or move it elsewhere",
         ) from error
@@ -195,7 +223,7 @@ def _enter(folder: str, relative: str, seen: _Seen) -> _Seen:
     identity = (status.st_dev, status.st_ino)
     if identity in seen:
         raise DatasetError(
-            f"videos in {printable(folder)}",
+            f"folder {printable(folder)}",
             found=f"the link {printable(relative.rstrip('/'))!r} leads back to a folder above it",
             fix="remove the link",
         )
@@ -215,7 +243,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _problem(entry: os.DirEntry[str]) -> str | None:
+def problem_of(entry: os.DirEntry[str] | Path) -> str | None:
+    """Return why a file cannot be read, as far as a look at its folder tells, or None."""
     try:
         status = entry.stat()
     except OSError as error:
@@ -226,4 +255,4 @@ def _problem(entry: os.DirEntry[str]) -> str | None:
         return "not a regular file"
     if status.st_size == 0:
         return "zero length"
-    return None if os.access(entry.path, os.R_OK) else "no permission to read it"
+    return None if os.access(entry, os.R_OK) else "no permission to read it"

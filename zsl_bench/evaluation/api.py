@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 import numpy as np
 
 from zsl_bench.datasets import open_dataset, summary_lines
-from zsl_bench.errors import DatasetError, ModelError, listing
-from zsl_bench.evaluation.assemble import RunOutcome, assemble, check_unreadable
-from zsl_bench.evaluation.device import (
+from zsl_bench.device import (
     choose_batch_size,
     choose_device,
     device_description,
     exact_fp32,
 )
+from zsl_bench.errors import DatasetError, ModelError, listing
+from zsl_bench.evaluation.assemble import RunOutcome, assemble, check_unreadable
 from zsl_bench.evaluation.identity import array_digest, file_stamps, run_identity, run_key
-from zsl_bench.evaluation.loading import VideoDataset, choose_workers
+from zsl_bench.evaluation.loading import VideoDataset
 from zsl_bench.evaluation.run import ClipBatcher, forward_of, run_videos
 from zsl_bench.evaluation.settings import Progress, Settings, SettingsArguments, Silent
 from zsl_bench.evaluation.store import VectorStore, block_size
@@ -42,6 +42,7 @@ from zsl_bench.registry import load_model
 from zsl_bench.verdict import zero_shot_verdict
 from zsl_bench.video import clip_policy
 from zsl_bench.videos import Manifest
+from zsl_bench.workers import choose_workers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

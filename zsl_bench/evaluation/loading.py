@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import re
-import signal
-import threading
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zsl_bench.errors import VideoError, ZslBenchError
+from zsl_bench.errors import VideoError
 from zsl_bench.video import load_clips
+from zsl_bench.workers import next_item, signal_kept
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from torch import Tensor
 
     from zsl_bench.video import ClipPolicy, ClipSpec
     from zsl_bench.videos import Manifest
-
-MAX_WORKERS = 16
-_DEATH = re.compile(r"DataLoader worker \(pid.*(exited unexpectedly|is killed by signal)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,16 +67,6 @@ class VideoDataset:
         }
 
 
-def choose_workers(workers: int | None, device_type: str) -> int:
-    """Return how many processes decode: those asked for, or as the machine has them to spare."""
-    if workers is not None:
-        return workers
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    available = processors or os.cpu_count() or 1
-    spare = available if device_type != "cpu" else max(available // 2, 1)
-    return min(spare, MAX_WORKERS)
-
-
 def load_videos(
     dataset: VideoDataset, positions: Sequence[int], *, workers: int
 ) -> Generator[LoadedVideo]:
@@ -101,36 +84,7 @@ def load_videos(
         num_workers=workers,
         prefetch_factor=2 if workers else None,
     )
-    with _signal_kept():
+    with signal_kept():
         items = iter(loader)
     for _ in positions:
-        yield LoadedVideo(**_next(items, workers))
-
-
-def _next(items: Iterator[dict[str, Any]], workers: int) -> dict[str, Any]:
-    try:
-        return next(items)
-    except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
-        if isinstance(error, RuntimeError) and not _DEATH.search(str(error)):
-            raise
-        raise ZslBenchError(
-            f"decode videos in {workers} processes",
-            found="a decoding process died (often for lack of memory or of /dev/shm)",
-            fix="run the same command again to go on, with fewer --workers",
-        ) from error
-
-
-@contextmanager
-def _signal_kept() -> Iterator[None]:
-    """Keep the handler of SIGCHLD that there was, where a loader puts one of its own.
-
-    That one raises the death of a worker out of any statement. Without it, the loader notices when
-    it waits for the worker's next video.
-    """
-    on_main = threading.current_thread() is threading.main_thread()
-    if not on_main or not hasattr(signal, "SIGCHLD"):
-        yield
-        return
-    before = signal.getsignal(signal.SIGCHLD)
-    yield
-    signal.signal(signal.SIGCHLD, before)
+        yield LoadedVideo(**next_item(items, workers))

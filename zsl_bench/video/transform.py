@@ -1,4 +1,4 @@
-"""What a model is handed: frames resized to a short side and cropped in the middle, nothing more.
+"""What a model is handed: frames resized to a short side and cropped, in the middle or elsewhere.
 
 The bilinear resize without antialiasing is the paper's. It is computed here, on the source rows
 and columns that the crop needs, with the coordinates and weights of
@@ -97,11 +97,19 @@ def resized_size(spec: ClipSpec, height: int, width: int) -> tuple[int, int]:
     return math.floor(height * scale), math.floor(width * scale)
 
 
-def crop_offsets(spec: ClipSpec, height: int, width: int) -> tuple[int, int]:
-    """Return the top and left edge of the centre crop of a resized frame, in pixels.
+def crop_offsets(
+    spec: ClipSpec, height: int, width: int, offset: tuple[int, int] | None = None
+) -> tuple[int, int]:
+    """Return the top and left edge of the crop of a resized frame, in pixels.
+
+    Args:
+        spec: What the model wants.
+        height: Height of the resized frame, in pixels.
+        width: Width of the resized frame, in pixels.
+        offset: The edges that are asked for; None for the centre crop.
 
     Raises:
-        VideoError: The resized frame is smaller than the crop.
+        VideoError: The resized frame is smaller than the crop, or does not hold it there.
     """
     if min(height, width) < spec.size:
         raise VideoError(
@@ -109,7 +117,16 @@ def crop_offsets(spec: ClipSpec, height: int, width: int) -> tuple[int, int]:
             found=f"a frame that resizes to {width} x {height}",
             fix="use resize='exact' or a short side one pixel longer",
         )
-    return round((height - spec.size) / 2), round((width - spec.size) / 2)
+    if offset is None:
+        return round((height - spec.size) / 2), round((width - spec.size) / 2)
+    top, left = offset
+    if not (0 <= top <= height - spec.size and 0 <= left <= width - spec.size):
+        raise VideoError(
+            f"crop of {spec.size} x {spec.size} at top {top}, left {left}",
+            found=f"a frame that resizes to {width} x {height}",
+            fix="give an offset that keeps the crop inside",
+        )
+    return top, left
 
 
 class FrameTransform:
@@ -122,16 +139,25 @@ class FrameTransform:
         height: Height of the frames, in pixels.
         width: Width of the frames, in pixels.
         bgr: Whether the frames come as BGR instead of RGB; what goes out is always RGB.
+        offset: Top and left edge of the crop in the resized frame, in pixels; None for the centre.
 
     Raises:
-        VideoError: The resized frame is smaller than the crop.
+        VideoError: The resized frame is smaller than the crop, or does not hold it at the offset.
     """
 
-    def __init__(self, spec: ClipSpec, height: int, width: int, *, bgr: bool = False) -> None:
+    def __init__(
+        self,
+        spec: ClipSpec,
+        height: int,
+        width: int,
+        *,
+        bgr: bool = False,
+        offset: tuple[int, int] | None = None,
+    ) -> None:
         self.shape = (height, width, 3)
         plain = spec.interpolation == "bilinear" and not spec.antialias
         make = _plain_bilinear if plain else _through_torch
-        self._apply = make(spec, height, width)
+        self._apply = make(spec, height, width, offset)
         self._order = slice(None, None, -1) if bgr else slice(None)
 
     def __call__(self, frame: np.ndarray, out: np.ndarray) -> None:
@@ -220,11 +246,11 @@ class _Axis:
 
 
 def _plain_bilinear(
-    spec: ClipSpec, height: int, width: int
+    spec: ClipSpec, height: int, width: int, offset: tuple[int, int] | None
 ) -> Callable[[np.ndarray, np.ndarray], None]:
     """Make a resize that blends rows first, then, on the transposed array, columns."""
     resized = resized_size(spec, height, width)
-    top, left = crop_offsets(spec, *resized)
+    top, left = crop_offsets(spec, *resized, offset)
     short, size = min(height, width), spec.size
     rows = _Axis.of(spec, height, short, resized[0], top)
     columns = _Axis.of(spec, width, short, resized[1], left)
@@ -263,14 +289,14 @@ def _blend(low: np.ndarray, high: np.ndarray, weight: np.ndarray) -> None:
 
 
 def _through_torch(
-    spec: ClipSpec, height: int, width: int
+    spec: ClipSpec, height: int, width: int, offset: tuple[int, int] | None
 ) -> Callable[[np.ndarray, np.ndarray], None]:
     """Make a resize by torch of the whole frame; uint8 in and out where torch antialiases it."""
     import torch
     from torch.nn.functional import interpolate
 
     resized = resized_size(spec, height, width)
-    top, left = crop_offsets(spec, *resized)
+    top, left = crop_offsets(spec, *resized, offset)
     scale = spec.short_side / min(height, width)
     given = {"scale_factor": scale} if spec.resize == "scale-factor" else {"size": resized}
     stays_uint8 = spec.dtype == "uint8" and spec.antialias

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from zsl_bench.device import choose_device, exact_fp32
 from zsl_bench.errors import ZslBenchError
-from zsl_bench.evaluation.device import choose_device, exact_fp32
 
 
 def switches() -> tuple[bool, bool]:

@@ -1,0 +1,288 @@
+"""Whole runs: what they leave behind, what they refuse, and being stopped and resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from zsl_bench.baselines.training.progress import Quiet
+from zsl_bench.baselines.training.run import prepare, train
+from zsl_bench.baselines.weights import load_weights
+from zsl_bench.classes import load_class_set
+from zsl_bench.errors import ClassSetError, ModelError, WordVectorError
+from zsl_bench.splits import read_split
+from zsl_bench.verdict import zero_shot_verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from zsl_bench.baselines.training.config import TrainConfig
+
+LONG = {
+    "optimiser": {"epochs": 4, "milestones": (2,)},
+    "run": {"checkpoint_every": 3, "workers": 1, "device": "cpu", "log_every": 2},
+    "validation": {"held_out": 0.2, "select": "best"},
+}
+
+
+def _write_toml(config: TrainConfig, path: Path) -> Path:
+    lines = [f'name = "{config.name}"']
+    for section, values in config.to_json().items():
+        if isinstance(values, dict):
+            lines.append(f"[{section}]")
+            lines += [f"{k} = {json.dumps(v)}" for k, v in values.items() if v is not None]
+    path.write_text("\n".join(lines))
+    return path
+
+
+def _command(config: TrainConfig, folder: Path, *more: str) -> list[str]:
+    toml = _write_toml(config, folder.with_suffix(".toml"))
+    return [sys.executable, "-m", "zsl_bench", "train", str(toml), "--out", str(folder), *more]
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def _states_equal(a: Path, b: Path) -> None:
+    one, other = (load_weights(folder / "weights").state_dict() for folder in (a, b))
+    assert one.keys() == other.keys()
+    for key in one:
+        assert torch.equal(one[key], other[key]), key
+
+
+def test_a_run_leaves_what_the_next_step_needs(tiny_config, tmp_path: Path) -> None:
+    config = tiny_config(validation={"held_out": 0.2, "select": "best"})
+    report = train(config, tmp_path / "run", samples=3)
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names == {
+        "audit.json", "checkpoints", "config.json", "metrics.csv", "samples", "split.json",
+        "unreadable.csv", "weights",
+    }  # fmt: skip
+    assert {p.name for p in (tmp_path / "run" / "samples").iterdir()} == {
+        "epoch-0.png", "epoch-0.gif",
+    }  # fmt: skip
+    model = load_weights(report.weights)
+    trained, held_out = model.card.trained_on
+    assert len(trained) == report.classes == 5
+    assert len(held_out) == report.held_out_classes == 1
+    assert model.card.pretrained_on == ()
+    assert not set(trained.names) & set(held_out.names)
+    split = read_split(tmp_path / "run" / "split.json")
+    assert set(split.kept) == {*trained.names, *held_out.names}
+    card = json.loads((tmp_path / "run" / "weights" / "card.json").read_text())
+    assert card["training"]["config"] == config.to_json()
+    assert card["training"]["selected_epoch"] == report.selected_epoch
+    assert zero_shot_verdict(model.card, load_class_set("hmdb51")).finding == "disjoint"
+
+
+def test_the_best_epoch_is_kept(tiny_config, tmp_path: Path) -> None:
+    config = tiny_config(validation={"held_out": 0.34, "select": "best"}, optimiser={"epochs": 5})
+    report = train(config, tmp_path / "run")
+    rows = [line.split(",") for line in (tmp_path / "run" / "metrics.csv").read_text().split()]
+    header, scores = rows[0], [row for row in rows if row[0] == "validation"]
+    top1 = [float(row[header.index("held_out_top1")]) for row in scores]
+    assert len(top1) == 5
+    assert report.held_out_top1 == max(top1)
+    assert report.selected_epoch == top1.index(max(top1))
+
+
+def test_training_leaves_the_random_state_alone(tiny_config, tmp_path: Path) -> None:
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    train(tiny_config(optimiser={"epochs": 1}), tmp_path / "run")
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_an_allowed_overlap_is_on_the_card_for_ever(tiny_config, tmp_path: Path) -> None:
+    with pytest.raises(ClassSetError, match="archery"):
+        prepare(tiny_config(audit={"against": ("ucf101",)}))
+    config = tiny_config(
+        audit={"against": ("ucf101",), "allow_overlap": True}, optimiser={"epochs": 1}
+    )
+    report = train(config, tmp_path / "run")
+    assert report.overlap
+    card = load_weights(report.weights).card
+    assert "overlap with ucf101" in card.description
+    verdict = zero_shot_verdict(card, load_class_set("ucf101"))
+    assert verdict.finding == "overlapping"
+    assert "Archery" in {seen.name for seen in verdict.seen}
+    assert not (tmp_path / "run" / "split.json").exists()
+
+
+def test_overlapping_classes_can_be_left_out(tiny_config, tmp_path: Path) -> None:
+    config = tiny_config(
+        audit={"against": ("ucf101",), "remove_overlap": True}, optimiser={"epochs": 1}
+    )
+    report = train(config, tmp_path / "run")
+    assert "archery" in report.removed
+    card = load_weights(report.weights).card
+    assert zero_shot_verdict(card, load_class_set("ucf101")).finding == "disjoint"
+
+
+def test_a_word_without_a_vector_stops_the_run(tiny_config, training_videos, tmp_path) -> None:
+    import shutil
+
+    shutil.copytree(training_videos, tmp_path / "v")
+    (tmp_path / "v" / "swimming").rename(tmp_path / "v" / "qwertyuiopasdf")
+    with pytest.raises(WordVectorError, match="qwertyuiopasdf"):
+        prepare(tiny_config(data={"path": str(tmp_path / "v")}))
+
+
+def test_pretraining_goes_into_the_next_card(tiny_config, tmp_path: Path) -> None:
+    first = train(tiny_config(data={"num_classes": 3}, optimiser={"epochs": 1}), tmp_path / "a")
+    config = tiny_config(model={"weights": str(first.weights)}, optimiser={"epochs": 1})
+    second = load_weights(train(config, tmp_path / "b").weights)
+    assert second.card.pretrained_on == load_weights(first.weights).card.trained_on
+    other = train(
+        tiny_config(run={"seed": 1}, data={"num_classes": 3}, optimiser={"epochs": 1}),
+        tmp_path / "c",
+    )
+    for name in ("model.safetensors", "config.json"):
+        (other.weights / name).replace(first.weights / name)
+    with pytest.raises(ModelError, match="starting weights have changed"):
+        train(config, tmp_path / "b", resume=True)
+
+
+def test_a_folder_with_a_run_is_not_overwritten(tiny_config, tmp_path: Path) -> None:
+    config = tiny_config(optimiser={"epochs": 1})
+    train(config, tmp_path / "run")
+    with pytest.raises(ModelError, match="give --resume"):
+        train(config, tmp_path / "run")
+    again = train(config, tmp_path / "run", resume=True)
+    assert again.steps == 6
+    with pytest.raises(ModelError, match=r"optimiser.epochs, optimiser.loss differ"):
+        train(
+            tiny_config(optimiser={"epochs": 2, "loss": "eq2-raw"}), tmp_path / "run", resume=True
+        )
+    with pytest.raises(ModelError, match="the training samples have changed"):
+        train(
+            tiny_config(optimiser={"epochs": 1}, data={"path": str(_fewer(config, tmp_path))}),
+            tmp_path / "run", resume=True,
+        )  # fmt: skip
+
+
+def _fewer(config: TrainConfig, tmp_path: Path) -> Path:
+    import shutil
+
+    shutil.copytree(config.data.path, tmp_path / "fewer")
+    (tmp_path / "fewer" / "archery" / "v0.mp4").unlink()
+    return tmp_path / "fewer"
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_runs_end_with_the_same_weights(
+    tiny_config: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    config = tiny_config(**LONG)
+    whole = tmp_path / "whole"
+    started = time.monotonic()
+    subprocess.run(_command(config, whole), check=True, capture_output=True, env=_environment())
+    seconds = time.monotonic() - started
+    broken, delays = tmp_path / "broken", random.Random(4)  # noqa: S311
+    kills = 0
+    for _ in range(30):
+        resume = ["--resume"] if (broken / "checkpoints").exists() else []
+        with subprocess.Popen(
+            _command(config, broken, *resume), stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, env=_environment(), start_new_session=True,
+        ) as process:  # fmt: skip
+            try:
+                rest = delays.uniform(0.5, 0.95) if kills < 3 else 10
+                code = process.wait(timeout=seconds * rest)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                kills += 1
+                continue
+        assert code == 0
+        break
+    assert kills >= 1
+    _states_equal(whole, broken)
+    drop = {"seconds", "clips_per_second", "peak_memory_mb", "clips"}
+    assert _without(whole / "metrics.csv", drop) == _without(broken / "metrics.csv", drop)
+
+
+def _without(path: Path, dropped: set[str]) -> list[tuple[str, ...]]:
+    header, *rows = (line.split(",") for line in path.read_text().split())
+    kept = [i for i, name in enumerate(header) if name not in dropped]
+    return [tuple(row[i] for i in kept) for row in rows]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_polite_signal_saves_and_ends_the_run(tiny_config, tmp_path, number, code) -> None:
+    config = tiny_config(
+        optimiser={"epochs": 200}, run={"workers": 1, "device": "cpu", "log_every": 1}
+    )
+    folder = tmp_path / "run"
+    with subprocess.Popen(
+        _command(config, folder), stderr=subprocess.PIPE, text=True, env=_environment(),
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        metrics = folder / "metrics.csv"
+        for _ in range(600):
+            if metrics.exists() and metrics.read_text().count("\n") > 3:
+                break
+            time.sleep(0.1)
+        os.killpg(process.pid, number)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == code, stderr
+    assert "--resume" in stderr
+    assert "Traceback" not in stderr
+    assert list((folder / "checkpoints").glob("step-*"))
+    assert not (folder / "weights").exists()
+
+
+def test_a_run_that_is_asked_to_stop_can_go_on(tiny_config, tmp_path: Path) -> None:
+    config = tiny_config(optimiser={"epochs": 3}, run={"log_every": 1})
+    whole = train(config, tmp_path / "whole")
+
+    class Stopper(Quiet):
+        """Sends SIGTERM to this process in the middle of the second epoch."""
+
+        steps = 0
+
+        def advance(self, **_: object) -> None:
+            self.steps += 1
+            if self.steps == 8:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    assert threading.current_thread() is threading.main_thread()
+    stopped = train(config, tmp_path / "run", progress=Stopper())
+    assert stopped.stopped
+    assert stopped.weights is None
+    assert stopped.steps < whole.steps
+    resumed = train(config, tmp_path / "run", resume=True)
+    assert not resumed.stopped
+    _states_equal(tmp_path / "whole", tmp_path / "run")
+
+
+def test_a_full_disk_leaves_nothing_half_written(tiny_config, tmp_path: Path) -> None:
+    config = tiny_config(optimiser={"epochs": 50})
+    folder = tmp_path / "run"
+    done = train(tiny_config(optimiser={"epochs": 1}), tmp_path / "size")
+    size = (done.weights / "model.safetensors").stat().st_size
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size // 2},) * 2); "
+    code = (
+        "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); " + limit
+        + "from zsl_bench.cli import main; main()"
+    )  # fmt: skip
+    command = _command(config, folder)
+    failed = subprocess.run(
+        [sys.executable, "-c", code, *command[3:]], capture_output=True, text=True, check=False,
+        env=_environment(),
+    )  # fmt: skip
+    assert failed.returncode == 1
+    assert "save checkpoint" in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert not list((folder / "checkpoints").iterdir())

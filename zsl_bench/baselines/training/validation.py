@@ -1,0 +1,169 @@
+"""Zero-shot accuracy on held-out training classes, by which the best epoch may be chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from zsl_bench.baselines.training.loading import leave_signals
+from zsl_bench.baselines.training.modes import evaluating
+from zsl_bench.baselines.training.sampler import sample_generator
+from zsl_bench.errors import VideoError
+from zsl_bench.scoring import ScoreMatrix, accuracy, cosine_scores, ranks_of_truth
+from zsl_bench.video import clip_policy, load_clips, load_image_clip
+from zsl_bench.workers import next_item, signal_kept
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from zsl_bench.baselines.networks import ZeroShotNetwork
+    from zsl_bench.baselines.training.config import TrainConfig
+    from zsl_bench.baselines.training.data import TrainingSet
+    from zsl_bench.baselines.training.replicas import Replicas
+
+_EPOCH = 2**31
+_BATCH = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutScore:
+    """How a network does on classes that it was not trained on.
+
+    Attributes:
+        top1: Share of the samples whose class is the nearest of the held-out ones.
+        top5: Share of the samples whose class is among the five nearest.
+        samples: How many samples were scored.
+    """
+
+    top1: float
+    top5: float
+    samples: int
+
+
+def validate(
+    network: ZeroShotNetwork,
+    held_out: TrainingSet,
+    class_matrix: np.ndarray,
+    config: TrainConfig,
+    *,
+    team: Replicas,
+    workers: int,
+) -> HeldOutScore | None:
+    """Score held-out training classes: one central clip a sample, the nearest class vector.
+
+    Every replica takes its share of the samples, with the first one's running statistics.
+
+    Args:
+        network: On the replica's device; it is left in the mode that it was in.
+        held_out: The samples; a sample that cannot be read is passed over.
+        class_matrix: ``(C, D)``, unit vectors of the held-out classes.
+        config: The training configuration.
+        team: The replicas.
+        workers: Processes that decode.
+
+    Returns:
+        The score; None where no sample could be read.
+    """
+    team.share_buffers(network)
+    chosen = _spread(held_out, config.validation.max_samples)
+    mine = chosen[team.rank :: team.size]
+    vectors = _embed(network, _Held(held_out, config, mine), team.device, config, workers=workers)
+    found = {position: vector for part in team.gather(vectors) for position, vector in part.items()}
+    if not found:
+        return None
+    positions = sorted(found)
+    matrix = ScoreMatrix(
+        classes=held_out.classes.names,
+        video_ids=tuple(held_out.rows[position].id for position in positions),
+        labels=held_out.labels[positions],
+        scores=cosine_scores(np.stack([found[position] for position in positions]), class_matrix),
+    )
+    ranks = ranks_of_truth(matrix)
+    return HeldOutScore(
+        top1=accuracy(ranks, 1) or 0.0, top5=accuracy(ranks, 5) or 0.0, samples=len(positions)
+    )
+
+
+def _spread(held_out: TrainingSet, limit: int | None) -> list[int]:
+    """Return at most ``limit`` samples, taken in turn from every class."""
+    seen = np.zeros(len(held_out.classes), dtype=np.int64)
+    turns = []
+    for position, label in enumerate(held_out.labels):
+        turns.append((int(seen[label]), int(label), position))
+        seen[label] += 1
+    return sorted(position for _, _, position in sorted(turns)[:limit])
+
+
+class _Held(Dataset[tuple[int, "Tensor | None"]]):
+    """Held-out samples as central clips; None where a sample cannot be read."""
+
+    def __init__(self, held_out: TrainingSet, config: TrainConfig, positions: list[int]) -> None:
+        self.held_out = held_out
+        self.config = config
+        self.positions = positions
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, index: int) -> tuple[int, Tensor | None]:
+        position = self.positions[index]
+        try:
+            return position, torch.from_numpy(self._clip(position))
+        except VideoError:
+            return position, None
+
+    def _clip(self, position: int) -> np.ndarray:
+        path, row = self.held_out.path(position), self.held_out.rows[position]
+        spec = self.config.clips.spec
+        if self.held_out.kind == "images":
+            return load_image_clip(
+                path, spec, sample_generator(self.config.run.seed, _EPOCH, position)
+            )
+        policy = clip_policy(f"first-{spec.frames}")
+        clip: np.ndarray = load_clips(path, policy, spec, start=row.start, end=row.end).assemble()[
+            0
+        ]
+        return clip
+
+
+def _embed(
+    network: ZeroShotNetwork,
+    samples: _Held,
+    device: torch.device,
+    config: TrainConfig,
+    *,
+    workers: int,
+) -> dict[int, np.ndarray]:
+    vectors: dict[int, np.ndarray] = {}
+    half = torch.autocast(device.type, torch.bfloat16, enabled=config.run.precision == "bf16")
+    with evaluating(network), torch.no_grad(), half:
+        for batch in _batches(samples, workers):
+            if batch:
+                output = network(torch.stack([clip for _, clip in batch]).to(device))
+                rows = output.float().cpu().numpy()
+                vectors.update((p, row) for (p, _), row in zip(batch, rows, strict=True))
+    return {p: row for p, row in vectors.items() if np.isfinite(row).all()}
+
+
+def _batches(samples: _Held, workers: int) -> Iterator[list[tuple[int, Tensor]]]:
+    loader: DataLoader[Any] = DataLoader(
+        samples,
+        batch_size=_BATCH,
+        num_workers=workers,
+        collate_fn=_readable,
+        worker_init_fn=leave_signals if workers else None,
+    )
+    with signal_kept():
+        items = iter(loader)
+    for _ in range(len(loader)):
+        yield next_item(items, workers)
+
+
+def _readable(items: list[tuple[int, Tensor | None]]) -> list[tuple[int, Tensor]]:
+    return [(position, clip) for position, clip in items if clip is not None]

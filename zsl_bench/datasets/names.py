@@ -1,0 +1,32 @@
+"""Names of data sets, as users spell them."""
+
+from __future__ import annotations
+
+import re
+
+from zsl_bench.classes import bundled_class_sets, fold
+from zsl_bench.errors import DatasetError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+
+
+def known_datasets() -> tuple[str, ...]:
+    """Return the names that stand for a certain data set; any other name is a user's own."""
+    return bundled_class_sets()
+
+
+def dataset_name(name: str) -> str:
+    """Return the known data set that a spelling such as ``UCF-101`` stands for, or the name itself.
+
+    Raises:
+        DatasetError: The name cannot be part of a file name.
+    """
+    known = {fold(dataset): dataset for dataset in known_datasets()}
+    dataset = known.get(fold(name), name)
+    if not _NAME.fullmatch(dataset):
+        raise DatasetError(
+            f"data set {name!r}",
+            found="a name that cannot be part of a file name",
+            fix="use letters, digits, '-', '_', '+' and '.', such as my-videos",
+        )
+    return dataset

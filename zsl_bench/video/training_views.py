@@ -1,0 +1,128 @@
+"""Several random clips of a video from one pass over its file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zsl_bench.video.decode import VideoReader, video_error
+from zsl_bench.video.extent import check_shortfall, find_extent
+from zsl_bench.video.training_clips import pick
+from zsl_bench.video.transform import FrameTransform, resized_size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zsl_bench.video.extent import Extent
+    from zsl_bench.video.transform import ClipSpec
+
+
+def load_training_views(
+    path: Path | str,
+    spec: ClipSpec,
+    generators: Sequence[np.random.Generator],
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    flip: bool = True,
+) -> np.ndarray:
+    """Decode one random clip for each generator, reading the file once.
+
+    Clip ``k`` is to the bit what :func:`load_training_clip` makes of generator ``k``.
+
+    Args:
+        path: The video file.
+        spec: What the model wants.
+        generators: Where the randomness of each clip comes from.
+        start: Where a segment starts, in seconds; frames from this time on.
+        end: Where a segment ends, in seconds; frames before this time.
+        flip: Whether to mirror at random.
+
+    Returns:
+        Levels from 0 to 255, RGB, shape (K, T, 3, S, S), uint8 or float32 as the spec says.
+
+    Raises:
+        VideoError: The file is missing, damaged, cut short or no video, the segment is empty, or
+            the resized frames are smaller than the crop.
+    """
+    draws = [generator.random(4) for generator in generators]
+    shape = (len(draws), spec.frames, 3, spec.size, spec.size)
+    clips = np.empty(shape, spec.dtype)
+    with VideoReader(path) as reader:
+        extent = find_extent(reader, start, end)
+        views = [_View.make(spec, extent, d, clip) for d, clip in zip(draws, clips, strict=True)]
+        _read(reader, views, sorted({frame for view in views for frame in view.wanted}))
+        if any(view.read < len(view.wanted) for view in views):
+            check_shortfall(reader)
+        last = reader.decoded - 1
+    late = [view for view in views if not view.read]
+    if late:
+        _read_last(path, late, last, extent.first)
+    for view in views:
+        view.clip[view.read :] = view.clip[view.read - 1]
+        if flip and view.draws[3] < 0.5:
+            view.clip[:] = view.clip[..., ::-1].copy()
+    return clips
+
+
+@dataclass(kw_only=True, eq=False)
+class _View:
+    """One clip in the making.
+
+    Attributes:
+        spec: What the model wants.
+        draws: Four numbers in [0, 1) for start, top, left and flip.
+        clip: Room for its frames, ``(T, 3, S, S)``.
+        wanted: Its frames in the file.
+        read: How many of them are there.
+        transforms: By the shape of a frame.
+    """
+
+    spec: ClipSpec
+    draws: np.ndarray
+    clip: np.ndarray
+    wanted: range
+    read: int = 0
+    transforms: dict[tuple[int, ...], FrameTransform] = field(default_factory=dict)
+
+    @classmethod
+    def make(cls, spec: ClipSpec, extent: Extent, draws: np.ndarray, clip: np.ndarray) -> _View:
+        first = extent.first + pick(draws[0], max(extent.total - spec.frames, 0) + 1)
+        stop = min(first + spec.frames, extent.first + extent.total)
+        return cls(spec=spec, draws=draws, clip=clip, wanted=range(first, stop))
+
+    def add(self, frame: np.ndarray) -> None:
+        transform = self.transforms.get(frame.shape)
+        if transform is None:
+            transform = self.transforms[frame.shape] = self._transform(frame.shape)
+        transform(frame, self.clip[self.read])
+        self.read += 1
+
+    def _transform(self, shape: tuple[int, ...]) -> FrameTransform:
+        height, width = shape[:2]
+        sides = resized_size(self.spec, height, width)
+        top, left = (
+            pick(draw, max(side - self.spec.size, 0) + 1)
+            for draw, side in zip(self.draws[1:3], sides, strict=True)
+        )
+        return FrameTransform(self.spec, height, width, bgr=True, offset=(top, left))
+
+
+def _read(reader: VideoReader, views: Sequence[_View], wanted: Sequence[int]) -> None:
+    for index, frame in reader.frames(wanted):
+        for view in views:
+            if index in view.wanted:
+                view.add(frame)
+
+
+def _read_last(path: Path | str, views: Sequence[_View], last: int, first: int) -> None:
+    """Give the last frame that decodes to views that lie behind it."""
+    if last < first:
+        raise video_error(Path(path), "no frame that decodes", "replace or leave out the file")
+    for view in views:
+        view.wanted = range(last, last + 1)
+    with VideoReader(path) as reader:
+        _read(reader, views, [last])

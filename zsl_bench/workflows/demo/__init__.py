@@ -1,0 +1,1 @@
+"""A demonstration in which one watches a model learn to name classes it never saw."""
