@@ -29,11 +29,6 @@ class _Bars:
         """Print a line."""
         self.videos.note(line)
 
-    def finish(self) -> None:
-        """Take both bars off the screen."""
-        self.videos.finish()
-        self.training.finish()
-
 
 @click.command(epilog="Example: zsl-bench demo --minutes 0.1 --out demo")
 @click.option(
@@ -62,11 +57,8 @@ def demo(*, minutes: float | None, out: Path, seed: int, full: bool, as_json: bo
     try:
         report = run_demo(out, minutes=minutes, seed=seed, full=full, progress=bars)
     except KeyboardInterrupt:
-        bars.finish()
         bars.note(f"\nstopped; remove {out} or give another folder with --out to begin anew")
         raise click.exceptions.Exit(STOPPED) from None
-    finally:
-        bars.finish()
     if as_json:
         print_json(report.to_json())
     else:

@@ -62,8 +62,8 @@ def train(
 
     CONFIG is a bundled configuration (zsl-bench list configs) or a TOML file. The classes are
     audited before the first step, and no test set is looked at. Ctrl-C (exit status 130) and
-    SIGTERM (143) leave a checkpoint that --resume goes on from. Runs under torchrun with
-    torchrun ... -m zsl_bench train CONFIG, too.
+    SIGTERM (143) leave a checkpoint that --resume goes on from. "torchrun ... -m zsl_bench train
+    CONFIG" trains with several processes.
     """
     from zsl_bench.baselines.training.config_files import load_config
 

@@ -1,7 +1,9 @@
-"""One random clip of a video, randomly cropped and flipped, as training sees it."""
+"""Random clips of a video, randomly cropped and flipped, as training sees it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +13,9 @@ from zsl_bench.video.extent import check_shortfall, find_extent
 from zsl_bench.video.transform import FrameTransform, resized_size
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
+    from zsl_bench.video.extent import Extent
     from zsl_bench.video.transform import ClipSpec
 
 
@@ -55,25 +58,56 @@ def load_training_clip(
         VideoError: The file is missing, damaged, cut short or no video, the segment is empty, or
             the resized frames are smaller than the crop.
     """
-    draws = rng.random(4)
-    clip = np.empty((spec.frames, 3, spec.size, spec.size), spec.dtype)
+    clip: np.ndarray = load_training_clips(path, spec, [rng], start=start, end=end, flip=flip)[0]
+    return clip
+
+
+def load_training_clips(
+    path: Path | str,
+    spec: ClipSpec,
+    generators: Sequence[np.random.Generator],
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    flip: bool = True,
+) -> np.ndarray:
+    """Decode one random clip for each generator, reading the file once.
+
+    Clip ``k`` is to the bit what :func:`load_training_clip` makes of generator ``k``.
+
+    Args:
+        path: The video file.
+        spec: What the model wants.
+        generators: Where the randomness of each clip comes from.
+        start: Where a segment starts, in seconds; frames from this time on.
+        end: Where a segment ends, in seconds; frames before this time.
+        flip: Whether to mirror at random.
+
+    Returns:
+        Levels from 0 to 255, RGB, shape (K, T, 3, S, S), uint8 or float32 as the spec says.
+
+    Raises:
+        VideoError: The file is missing, damaged, cut short or no video, the segment is empty, or
+            the resized frames are smaller than the crop.
+    """
+    draws = [generator.random(4) for generator in generators]
+    shape = (len(draws), spec.frames, 3, spec.size, spec.size)
+    clips = np.empty(shape, spec.dtype)
     with VideoReader(path) as reader:
         extent = find_extent(reader, start, end)
-        first = extent.first + pick(draws[0], max(extent.total - spec.frames, 0) + 1)
-        stop = min(first + spec.frames, extent.first + extent.total)
-        read = _read(reader, range(first, stop), spec, draws[1:3], clip)
-        if read < stop - first:
+        views = [_View.make(spec, extent, d, clip) for d, clip in zip(draws, clips, strict=True)]
+        _read(reader, views, sorted({frame for view in views for frame in view.wanted}))
+        if any(view.read < len(view.wanted) for view in views):
             check_shortfall(reader)
         last = reader.decoded - 1
-    if not read:
-        if last < extent.first:
-            raise video_error(reader.path, "no frame that decodes", "replace or leave out the file")
-        with VideoReader(path) as again:
-            read = _read(again, range(last, last + 1), spec, draws[1:3], clip)
-    clip[read:] = clip[read - 1]
-    if flip and draws[3] < 0.5:
-        return np.ascontiguousarray(clip[..., ::-1])
-    return clip
+    late = [view for view in views if not view.read]
+    if late:
+        _read_last(path, late, last, extent.first)
+    for view in views:
+        view.clip[view.read :] = view.clip[view.read - 1]
+        if flip and view.draws[3] < 0.5:
+            view.clip[:] = view.clip[..., ::-1].copy()
+    return clips
 
 
 def pick(draw: float, count: int) -> int:
@@ -81,25 +115,61 @@ def pick(draw: float, count: int) -> int:
     return min(int(draw * count), count - 1)
 
 
-def _read(
-    reader: VideoReader, wanted: range, spec: ClipSpec, draws: np.ndarray, clip: np.ndarray
-) -> int:
-    """Write the crops of the wanted frames into the clip, and return how many there are."""
-    transforms: dict[tuple[int, ...], FrameTransform] = {}
-    read = 0
-    for _, frame in reader.frames(wanted):
-        transform = transforms.get(frame.shape)
+@dataclass(kw_only=True, eq=False)
+class _View:
+    """One clip in the making.
+
+    Attributes:
+        spec: What the model wants.
+        draws: Four numbers in [0, 1) for start, top, left and flip.
+        clip: Room for its frames, ``(T, 3, S, S)``.
+        wanted: Its frames in the file.
+        read: How many of them are there.
+        transforms: By the shape of a frame.
+    """
+
+    spec: ClipSpec
+    draws: np.ndarray
+    clip: np.ndarray
+    wanted: range
+    read: int = 0
+    transforms: dict[tuple[int, ...], FrameTransform] = field(default_factory=dict)
+
+    @classmethod
+    def make(cls, spec: ClipSpec, extent: Extent, draws: np.ndarray, clip: np.ndarray) -> _View:
+        first = extent.first + pick(draws[0], max(extent.total - spec.frames, 0) + 1)
+        stop = min(first + spec.frames, extent.first + extent.total)
+        return cls(spec=spec, draws=draws, clip=clip, wanted=range(first, stop))
+
+    def add(self, frame: np.ndarray) -> None:
+        transform = self.transforms.get(frame.shape)
         if transform is None:
-            transform = transforms[frame.shape] = _random_crop(spec, frame.shape, draws)
-        transform(frame, clip[read])
-        read += 1
-    return read
+            transform = self.transforms[frame.shape] = self._transform(frame.shape)
+        transform(frame, self.clip[self.read])
+        self.read += 1
+
+    def _transform(self, shape: tuple[int, ...]) -> FrameTransform:
+        height, width = shape[:2]
+        sides = resized_size(self.spec, height, width)
+        top, left = (
+            pick(draw, max(side - self.spec.size, 0) + 1)
+            for draw, side in zip(self.draws[1:3], sides, strict=True)
+        )
+        return FrameTransform(self.spec, height, width, bgr=True, offset=(top, left))
 
 
-def _random_crop(spec: ClipSpec, shape: tuple[int, ...], draws: np.ndarray) -> FrameTransform:
-    height, width = shape[:2]
-    sides = resized_size(spec, height, width)
-    top, left = (
-        pick(draw, max(side - spec.size, 0) + 1) for draw, side in zip(draws, sides, strict=True)
-    )
-    return FrameTransform(spec, height, width, bgr=True, offset=(top, left))
+def _read(reader: VideoReader, views: Sequence[_View], wanted: Sequence[int]) -> None:
+    for index, frame in reader.frames(wanted):
+        for view in views:
+            if index in view.wanted:
+                view.add(frame)
+
+
+def _read_last(path: Path | str, views: Sequence[_View], last: int, first: int) -> None:
+    """Give the last frame that decodes to views that lie behind it."""
+    if last < first:
+        raise video_error(Path(path), "no frame that decodes", "replace or leave out the file")
+    for view in views:
+        view.wanted = range(last, last + 1)
+    with VideoReader(path) as reader:
+        _read(reader, views, [last])

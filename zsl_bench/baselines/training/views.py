@@ -13,7 +13,7 @@ from zsl_bench.baselines.training.loading import leave_signals
 from zsl_bench.baselines.training.sampler import sample_generator
 from zsl_bench.errors import VideoError
 from zsl_bench.video import load_image_clip
-from zsl_bench.video.training_views import load_training_views
+from zsl_bench.video.training_clips import load_training_clips
 from zsl_bench.workers import next_item, signal_kept
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def views_of(training_set: TrainingSet, config: TrainConfig, position: int) -> n
     path, row = training_set.path(position), training_set.rows[position]
     if training_set.kind == "images":
         return np.stack([load_image_clip(path, spec, generator) for generator in generators])
-    return load_training_views(
+    return load_training_clips(
         path, spec, generators, start=row.start, end=row.end, flip=config.clips.flip
     )
 

@@ -183,10 +183,12 @@ def _make_videos(plan: DemoPlan, folder: Path, progress: DemoProgress) -> None:
         f"{len(plan.classes.unseen)} other classes for testing"
     )
     progress.videos.start("videos", total=total, done=0)
-    for part in sets:
-        for _ in part.write(folder / VIDEOS / part.part):
-            progress.videos.advance(1)
-    progress.videos.finish()
+    try:
+        for part in sets:
+            for _ in part.write(folder / VIDEOS / part.part):
+                progress.videos.advance(1)
+    finally:
+        progress.videos.finish()
     with atomic_write(folder / UNSEEN_LIST) as stream:
         stream.write("".join(f"{name}\n" for name in plan.classes.test.names).encode())
 

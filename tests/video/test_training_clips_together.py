@@ -3,8 +3,7 @@ import pytest
 
 from zsl_bench.errors import VideoError
 from zsl_bench.video import ClipSpec
-from zsl_bench.video.training_clips import load_training_clip
-from zsl_bench.video.training_views import load_training_views
+from zsl_bench.video.training_clips import load_training_clip, load_training_clips
 
 SPEC = ClipSpec(frames=8, size=48, short_side=56, dtype="float32")
 
@@ -21,7 +20,7 @@ def one_by_one(path, count, **options):
 @pytest.mark.parametrize("flip", [True, False])
 def test_views_are_those_of_one_pass_each(make_video, frames, flip):
     path = make_video("v.mp4", frames=frames)
-    views = load_training_views(path, SPEC, generators(6), flip=flip)
+    views = load_training_clips(path, SPEC, generators(6), flip=flip)
     assert views.shape == (6, 8, 3, 48, 48)
     assert views.dtype == np.float32
     assert np.array_equal(views, np.stack(one_by_one(path, 6, flip=flip)))
@@ -29,21 +28,21 @@ def test_views_are_those_of_one_pass_each(make_video, frames, flip):
 
 def test_views_of_a_segment(make_video):
     path = make_video("s.mp4", frames=30)
-    views = load_training_views(path, SPEC, generators(5), start=0.4, end=0.9)
+    views = load_training_clips(path, SPEC, generators(5), start=0.4, end=0.9)
     assert np.array_equal(views, np.stack(one_by_one(path, 5, start=0.4, end=0.9)))
 
 
 @pytest.mark.parametrize("claimed", [31, 34])
 def test_views_behind_the_last_frame_that_decodes(claim_frames, claimed):
     path = claim_frames(claimed)
-    views = load_training_views(path, SPEC, generators(12))
+    views = load_training_clips(path, SPEC, generators(12))
     assert np.array_equal(views, np.stack(one_by_one(path, 12)))
 
 
 def test_views_of_one_frame_behind_the_last(claim_frames):
     path = claim_frames(34)
     spec = ClipSpec(frames=1, size=48, short_side=56)
-    views = load_training_views(path, spec, generators(40))
+    views = load_training_clips(path, spec, generators(40))
     single = [load_training_clip(path, spec, rng) for rng in generators(40)]
     assert np.array_equal(views, np.stack(single))
 
@@ -51,12 +50,12 @@ def test_views_of_one_frame_behind_the_last(claim_frames):
 def test_files_that_are_no_video_or_cut_short(claim_frames, tmp_path):
     (tmp_path / "no.mp4").write_bytes(b"nothing")
     with pytest.raises(VideoError):
-        load_training_views(tmp_path / "no.mp4", SPEC, generators(2))
+        load_training_clips(tmp_path / "no.mp4", SPEC, generators(2))
     with pytest.raises(VideoError, match="container says 90 frames, 30 decode"):
-        load_training_views(claim_frames(90), SPEC, generators(20))
+        load_training_clips(claim_frames(90), SPEC, generators(20))
 
 
 def test_a_frame_smaller_than_the_crop(make_video):
     path = make_video("floor.mp4", frames=9, size=(322, 400))
     with pytest.raises(VideoError, match="resizes to 127"):
-        load_training_views(path, ClipSpec(frames=8, size=128, short_side=128), generators(2))
+        load_training_clips(path, ClipSpec(frames=8, size=128, short_side=128), generators(2))
