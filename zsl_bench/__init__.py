@@ -15,6 +15,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zsl_bench.baselines.training.config import TrainConfig
+    from zsl_bench.baselines.training.config_files import load_config
+    from zsl_bench.baselines.training.run import TrainReport, train
     from zsl_bench.classes import ClassSet, class_set, load_class_set
     from zsl_bench.errors import ZslBenchError
     from zsl_bench.evaluation import Settings, evaluate
@@ -39,6 +42,8 @@ _HOMES = {
     "ScoringModel": "model",
     "Settings": "evaluation",
     "Split": "splits",
+    "TrainConfig": "baselines.training.config",
+    "TrainReport": "baselines.training.run",
     "ZeroShotModel": "model",
     "ZslBenchError": "errors",
     "check_overlap": "splits",
@@ -47,9 +52,11 @@ _HOMES = {
     "comparable": "results",
     "evaluate": "evaluation",
     "load_class_set": "classes",
+    "load_config": "baselines.training.config_files",
     "load_model": "registry",
     "load_result": "results",
     "load_split": "splits",
+    "train": "baselines.training.run",
 }
 
 __all__ = [
@@ -63,6 +70,8 @@ __all__ = [
     "ScoringModel",
     "Settings",
     "Split",
+    "TrainConfig",
+    "TrainReport",
     "ZeroShotModel",
     "ZslBenchError",
     "check_overlap",
@@ -71,9 +80,11 @@ __all__ = [
     "comparable",
     "evaluate",
     "load_class_set",
+    "load_config",
     "load_model",
     "load_result",
     "load_split",
+    "train",
 ]
 
 

@@ -67,8 +67,8 @@ def test_the_cards_declare_seen_classes_only(quick):
     for family in ("e2e", "frozen"):
         card = json.loads((quick.paths[f"{family}_weights"] / "card.json").read_text())
         (declared,) = card["trained_on"]
-        assert set(declared["names"]) < set(demo_classes(3).train.names)
-        assert len(declared["names"]) == 132
+        assert set(declared["classes"]) < set(demo_classes(3).train.names)
+        assert len(declared["classes"]) == 132
         assert card["pretrained_on"] == []
 
 

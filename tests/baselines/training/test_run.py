@@ -12,8 +12,10 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from zsl_bench.baselines.training.progress import Quiet
 from zsl_bench.baselines.training.run import prepare, train
@@ -136,7 +138,7 @@ def test_a_word_without_a_vector_stops_the_run(tiny_config, training_videos, tmp
 
     shutil.copytree(training_videos, tmp_path / "v")
     (tmp_path / "v" / "swimming").rename(tmp_path / "v" / "qwertyuiopasdf")
-    with pytest.raises(WordVectorError, match="qwertyuiopasdf"):
+    with pytest.raises(WordVectorError, match=r"qwertyuiopasdf.*model.vectors"):
         prepare(tiny_config(data={"path": str(tmp_path / "v")}))
 
 
@@ -153,6 +155,27 @@ def test_pretraining_goes_into_the_next_card(tiny_config, tmp_path: Path) -> Non
         (other.weights / name).replace(first.weights / name)
     with pytest.raises(ModelError, match="starting weights have changed"):
         train(config, tmp_path / "b", resume=True)
+
+
+def test_images_pretrain_and_videos_follow(tiny_config, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("attic", "beach", "castle"):
+        (tmp_path / "images" / name[0] / name).mkdir(parents=True)
+        for number in range(3):
+            pixels = rng.integers(0, 255, (60, 80, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / name[0] / name / f"{number}.jpg")
+    images = tiny_config(
+        data={"dataset": "sun397", "path": str(tmp_path / "images"), "kind": "images",
+              "exclude": ("/a/attic",)},
+        optimiser={"epochs": 1, "batch_size": 2},
+    )  # fmt: skip
+    pretrained = train(images, tmp_path / "sun")
+    card = load_weights(pretrained.weights).card
+    assert [one.names for one in card.trained_on] == [("/b/beach", "/c/castle")]
+    follow = tiny_config(model={"weights": str(pretrained.weights)}, optimiser={"epochs": 1})
+    both = load_weights(train(follow, tmp_path / "both").weights).card
+    assert [one.dataset for one in both.pretrained_on] == ["sun397"]
+    assert len(both.trained_on[0]) == 6
 
 
 def test_a_folder_with_a_run_is_not_overwritten(tiny_config, tmp_path: Path) -> None:

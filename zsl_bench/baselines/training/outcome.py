@@ -49,6 +49,7 @@ class TrainReport:
         unreadable: Number of samples that could not be read.
         removed: Training classes that the audit left out.
         overlap: Overlapping classes that were allowed.
+        silent: ``undeclared`` or ``open`` where the pretraining data could not be audited.
     """
 
     name: str
@@ -68,6 +69,7 @@ class TrainReport:
     unreadable: int
     removed: tuple[str, ...]
     overlap: tuple[str, ...]
+    silent: str | None
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON holds it."""
@@ -203,4 +205,5 @@ def report(
         unreadable=len(progressed.unreadable),
         removed=prepared.audit.removed,
         overlap=tuple(f"{neighbour.name} ({name})" for name, neighbour in prepared.audit.overlap),
+        silent=prepared.audit.silent,
     )

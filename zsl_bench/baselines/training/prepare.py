@@ -13,7 +13,7 @@ from zsl_bench.baselines.training.data import (
 from zsl_bench.baselines.training.guard import audit_classes
 from zsl_bench.baselines.training.start import starting_network
 from zsl_bench.classes import bundled_class_sets, load_class_set
-from zsl_bench.errors import ModelError
+from zsl_bench.errors import ModelError, WordVectorError
 from zsl_bench.splits import class_list
 from zsl_bench.wordvectors import class_vectors, load_word_vectors
 
@@ -79,7 +79,7 @@ def prepare(config: TrainConfig, *, progress: bool = False) -> Prepared:
         candidates, start.pretrained_on, config, vectors=vectors, known=start.known
     )
     training_set = select_samples(manifest, audit.kept, config, notes=notes)
-    held_out, approximate = training_set.held_out, config.model.allow_approximate
+    held_out = training_set.held_out
     if config.run.sync_batch_norm and config.run.device == "cpu":
         raise ModelError(
             "run.sync_batch_norm", found="training on the CPU", fix="leave it out; it needs GPUs"
@@ -90,12 +90,22 @@ def prepare(config: TrainConfig, *, progress: bool = False) -> Prepared:
         audit=audit,
         start=start,
         vectors=vectors,
-        classes=class_vectors(training_set.classes, vectors, allow_approximate=approximate),
-        held_out=None
-        if held_out is None
-        else class_vectors(held_out.classes, vectors, allow_approximate=approximate),
+        classes=_embed(training_set.classes, vectors, config),
+        held_out=None if held_out is None else _embed(held_out.classes, vectors, config),
         warnings=tuple(_warnings(training_set, audit)),
     )
+
+
+def _embed(classes: ClassSet, vectors: WordVectors, config: TrainConfig) -> ClassVectors:
+    try:
+        return class_vectors(classes, vectors, allow_approximate=config.model.allow_approximate)
+    except WordVectorError as error:
+        raise WordVectorError(
+            error.asked,
+            found=error.found,
+            fix="set model.vectors to a file that has the words, such as "
+            "GoogleNews-vectors-negative300.bin, or model.allow_approximate = true",
+        ) from error
 
 
 def _words(sets: Sequence[ClassSet]) -> set[str]:

@@ -23,7 +23,7 @@ COLOURS = {
 }
 """Words for colours and the RGB levels that they stand for."""
 
-SHAPES = ("cross", "fish", "house", "moon", "ring", "star")
+SHAPES = ("fish", "house", "moon", "ring", "star", "tree")
 MOTIONS = ("falling", "flying", "rocking", "shaking", "spinning", "stretching")
 _UNSEEN_OF_EACH_PAIR = 2
 TRAIN_SET = "demo-seen"

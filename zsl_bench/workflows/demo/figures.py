@@ -60,7 +60,7 @@ def draw_videos(plan: DemoPlan, videos: Path, path: Path) -> Path:
 def draw_predictions(
     predictions: Sequence[Prediction], videos: Path, path: Path
 ) -> tuple[Path, Path]:
-    """Draw videos that are evenly spaced over the list, with what the model calls them.
+    """Draw videos taken at even steps from the list, with what the model calls them.
 
     Args:
         predictions: One for each test video.
@@ -68,15 +68,16 @@ def draw_predictions(
         path: Where the sheet goes; a moving one goes beside it.
     """
     count = min(_SHOWN, len(predictions))
-    chosen = [predictions[(2 * k + 1) * len(predictions) // (2 * count)] for k in range(count)]
+    step = len(predictions) // count + _STRIDE
+    chosen = sorted(number * step % len(predictions) for number in range(count))
     shown = [
         Shown(
             path=videos / one.video,
             title=one.named,
-            note="right" if one.is_right else f"wrong: {one.truth}",
+            note="right" if one.is_right else f"is {one.truth}",
             right=one.is_right,
         )
-        for one in chosen
+        for one in (predictions[number] for number in chosen)
     ]
     return write_predictions(path, shown, columns=_COLUMNS)
 

@@ -42,11 +42,6 @@ def shape_texture(shape: str) -> Plane:
     return texture
 
 
-def _cross(x: Plane, y: Plane) -> Mask:
-    arm, reach = 0.3, 0.9
-    return ((abs(x) < arm) & (abs(y) < reach)) | ((abs(y) < arm) & (abs(x) < reach))
-
-
 def _fish(x: Plane, y: Plane) -> Mask:
     body = ((x - 0.22) / 0.7) ** 2 + (y / 0.5) ** 2 < 1
     tail = (x < -0.25) & (x > -0.95) & (abs(y) < 0.08 + (-0.25 - x) * 0.85)
@@ -78,13 +73,22 @@ def _star(x: Plane, y: Plane) -> Mask:
     return _polygon(x, y, corners.tolist())
 
 
+def _tree(x: Plane, y: Plane) -> Mask:
+    trunk = (abs(x) < 0.14) & (y > 0.4) & (y < 0.95)
+    layers = ((-0.98, -0.3, 0.42), (-0.62, 0.15, 0.58), (-0.2, 0.6, 0.74))
+    crown = np.zeros(x.shape, dtype=np.bool_)
+    for top, bottom, half in layers:
+        crown |= _polygon(x, y, ((0.0, top), (half, bottom), (-half, bottom)))
+    return trunk | crown
+
+
 _DRAWERS: dict[str, Callable[[Plane, Plane], Mask]] = {
-    "cross": _cross,
     "fish": _fish,
     "house": _house,
     "moon": _moon,
     "ring": _ring,
     "star": _star,
+    "tree": _tree,
 }
 
 

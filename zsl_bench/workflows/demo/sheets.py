@@ -105,7 +105,7 @@ def write_predictions(path: Path, videos: Sequence[Shown], *, columns: int) -> t
         ResultError: A file cannot be written.
         VideoError: A video cannot be read.
     """
-    cell = (_CELL + 2 * _BORDER + 3 * _GAP, _CELL + 2 * _BORDER + 2 * _TEXT + _GAP + 8)
+    cell = (_CELL + 2 * _BORDER + 4 * _GAP, _CELL + 2 * _BORDER + 2 * _TEXT + _GAP + 8)
     rows = -(-len(videos) // columns)
     base, draw = _blank(columns * cell[0] + _GAP, rows * cell[1] + _GAP)
     places = [
