@@ -27,7 +27,7 @@ class NetworkConfig:
 
     Attributes:
         family: ``e2e`` (trained end to end) or ``frozen`` (only the linear layer was trained).
-        network: ``r2plus1d_18``, ``r3d_18`` or ``c3d``.
+        network: ``r2plus1d_18``, ``r3d_18``, ``c3d`` or ``r2plus1d_tiny``.
         dim: Length of the output, the size of the word vectors.
         backbone: torchvision weights that the backbone started from, such as
             ``R2Plus1D_18_Weights.KINETICS400_V1``; None for none of torchvision's.

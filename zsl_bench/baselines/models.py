@@ -72,7 +72,7 @@ def random_model(
     """Make a model with random weights, for trials; its card says so.
 
     Args:
-        network: ``r2plus1d_18``, ``r3d_18`` or ``c3d``.
+        network: ``r2plus1d_18``, ``r3d_18``, ``c3d`` or ``r2plus1d_tiny``.
         seed: Seed of the weights; the global random state stays as it was.
         clip: What the model wants to be handed.
         policy: Its default clip policy.
@@ -106,7 +106,7 @@ def save_random(folder: str | Path, *, network: str = "r2plus1d_18", seed: int =
 
     Args:
         folder: Where; made where it is missing.
-        network: ``r2plus1d_18``, ``r3d_18`` or ``c3d``.
+        network: ``r2plus1d_18``, ``r3d_18``, ``c3d`` or ``r2plus1d_tiny``.
         seed: Seed of the weights.
 
     Returns:
