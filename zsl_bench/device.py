@@ -6,13 +6,14 @@ import platform
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from zsl_bench.errors import ZslBenchError
+from zsl_bench.errors import ZslBenchError, near_matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import torch
 
+DEVICES = ("auto", "cpu", "cuda", "mps")
 _BATCH = {"cuda": 64, "mps": 16, "cpu": 8}
 
 
@@ -28,6 +29,10 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if cuda else "mps" if mps else "cpu")
     kind = name.split(":", maxsplit=1)[0]
+    if kind not in DEVICES:
+        raise ZslBenchError(
+            f"device {name!r}", found="no such device", fix=near_matches(name, DEVICES)
+        )
     if kind != "cpu" and not {"cuda": cuda, "mps": mps}[kind]:
         raise ZslBenchError(
             f"device {name}",

@@ -22,6 +22,9 @@ _VERBS = {
 }
 
 
+_STOPPED = 130
+
+
 class _OneLine(click.ClickException):
     """A problem told in one line on stderr, exit status 1."""
 
@@ -63,6 +66,9 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except ZslBenchError as error:
             raise _OneLine(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("zsl-bench: stopped by Ctrl-C", err=True)
+            raise click.exceptions.Exit(_STOPPED) from None
 
 
 @click.command(

@@ -113,6 +113,8 @@ def _train(
 def _what_is_kept(folder: Path) -> str:
     if any((folder / "checkpoints").glob("step-*")):
         return f"the same command with --resume goes on from the checkpoint in {folder}"
+    if (folder / "features").is_dir():
+        return f"the same command goes on with the features in {folder}"
     return "no step was finished yet"
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
+from zsl_bench.device import DEVICES
 from zsl_bench.errors import ZslBenchError, near_matches
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("fp32", "bf16")
 
 

@@ -40,6 +40,7 @@ def training_videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
             with av.open(str(root / name / f"v{number}.mp4"), "w") as container:
                 stream = container.add_stream("libx264", rate=25)
                 stream.width, stream.height, stream.pix_fmt = 48, 40, "yuv420p"
+                stream.options = {"x264-params": "mbtree=0:threads=1"}
                 for _ in range(12):
                     noisy = np.clip(base + rng.normal(0, 12, base.shape), 0, 255).astype(np.uint8)
                     container.mux(stream.encode(av.VideoFrame.from_ndarray(noisy, format="rgb24")))

@@ -218,11 +218,15 @@ def test_the_best_stands_beside_the_latest(tmp_path):
         store.save_best(at(total), model=weights, state={"top1": total / 10})
         save(store, total)
     save(store, 13)
-    assert names(tmp_path) == ["best-000000009", "step-000000013"]
+    assert names(tmp_path) == ["best-000000005", "best-000000009", "step-000000013"]
     best = store.best()
     assert (best.position, best.state, best.optimiser) == (at(9), {"top1": 0.9}, {})
     assert best.model["weight"].tolist() == [9.0, 9.0]
     assert store.latest().position.total == 13
+    store.forget_best_after(8)
+    assert store.best().position == at(5)
+    store.forget_best_after(0)
+    assert store.best() is None
 
 
 def cut(path):

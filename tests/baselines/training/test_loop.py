@@ -99,7 +99,7 @@ def test_a_few_clips_are_learned_by_heart(tiny_config, tmp_path: Path) -> None:
     report = train(config, tmp_path / "run")
     first = float(_metrics(tmp_path / "run")[0]["loss"])
     assert first > 1.0
-    assert report.loss < 0.05
+    assert report.loss < 0.1
 
 
 def test_a_batch_in_parts_has_the_gradient_of_the_whole(tiny_config, tmp_path: Path) -> None:

@@ -17,11 +17,14 @@ import pytest
 import torch
 from PIL import Image
 
+from zsl_bench.baselines.networks import create_network
+from zsl_bench.baselines.training.checkpoints import CheckpointStore
 from zsl_bench.baselines.training.progress import Quiet
 from zsl_bench.baselines.training.run import prepare, train
+from zsl_bench.baselines.training.validation import HeldOutScore
 from zsl_bench.baselines.weights import load_weights
 from zsl_bench.classes import load_class_set
-from zsl_bench.errors import ClassSetError, ModelError, WordVectorError
+from zsl_bench.errors import ClassSetError, DatasetError, ModelError, WordVectorError
 from zsl_bench.splits import read_split
 from zsl_bench.verdict import zero_shot_verdict
 
@@ -309,3 +312,135 @@ def test_a_full_disk_leaves_nothing_half_written(tiny_config, tmp_path: Path) ->
     assert "save checkpoint" in failed.stderr
     assert "Traceback" not in failed.stderr
     assert not list((folder / "checkpoints").iterdir())
+
+
+def test_what_the_starting_weights_have_seen_is_frozen_into_the_run(
+    tiny_config, tmp_path: Path
+) -> None:
+    first = train(tiny_config(data={"num_classes": 3}, optimiser={"epochs": 1}), tmp_path / "a")
+    config = tiny_config(model={"weights": str(first.weights)}, optimiser={"epochs": 1})
+    train(config, tmp_path / "b")
+    card = json.loads((first.weights / "card.json").read_text())
+    card["trained_on"] = []
+    (first.weights / "card.json").write_text(json.dumps(card))
+    with pytest.raises(ModelError, match="are said to have seen have changed"):
+        train(config, tmp_path / "b", resume=True)
+
+
+def test_other_word_vectors_or_test_sets_are_another_run(tiny_config, tmp_path: Path) -> None:
+    listed = tmp_path / "tests.txt"
+    listed.write_text("yoga\n")
+    config = tiny_config(audit={"against": (str(listed),)}, optimiser={"epochs": 1})
+    train(config, tmp_path / "run")
+    listed.write_text("yoga\nbreakdancing\n")
+    with pytest.raises(ModelError, match="the test sets of the audit have changed"):
+        train(config, tmp_path / "run", resume=True)
+    listed.write_text("yoga\n")
+    words = sorted({word for name in _names(config) for word in name.split()} | {"yoga"})
+    lines = [f"{word} {' '.join(['0.1'] * i + ['1'] + ['0'] * (300 - i - 1))}"
+             for i, word in enumerate((*words, *(w + "s" for w in words)))]  # fmt: skip
+    glove = tmp_path / "vectors.txt"
+    glove.write_text(f"{len(lines)} 300\n" + "\n".join(lines) + "\n")
+    other = tiny_config(
+        audit={"against": (str(listed),)}, optimiser={"epochs": 1},
+        model={"vectors": str(glove), "allow_approximate": True},
+    )  # fmt: skip
+    with pytest.raises(ModelError, match=r"model.allow_approximate differ"):
+        train(other, tmp_path / "run", resume=True)
+    approximate = {"audit": {"against": (str(listed),)}, "optimiser": {"epochs": 1}}
+    train(tiny_config(**approximate, model={"allow_approximate": True}), tmp_path / "two")
+    with pytest.raises(ModelError, match="the word vectors have changed"):
+        train(other, tmp_path / "two", resume=True)
+
+
+def _names(config: TrainConfig) -> list[str]:
+    from pathlib import Path
+
+    return sorted(path.name for path in Path(config.data.path).iterdir())
+
+
+def test_classes_known_beside_open_data_are_audited_and_declared(
+    tiny_config, tmp_path: Path
+) -> None:
+    """A network trained on archery that started from open data has seen both."""
+    base = create_network("r2plus1d_tiny", seed=0)
+    torch.save(base.state_dict(), tmp_path / "web.pt")
+    first = train(
+        tiny_config(
+            model={"weights": str(tmp_path / "web.pt"), "pretrained_on": "open"},
+            audit={"against": ("ucf101",), "allow_overlap": True},
+            optimiser={"epochs": 1},
+        ),
+        tmp_path / "a",
+    )
+    assert first.silent == "open"
+    follow = tiny_config(
+        data={"exclude": ("archery", "bowling", "juggling balls")},
+        model={"weights": str(first.weights)},
+        audit={"against": ("ucf101",), "allow_overlap": True},
+        optimiser={"epochs": 1},
+    )
+    second = train(follow, tmp_path / "b")
+    assert any("archery" in pair for pair in second.overlap)
+    card = load_weights(second.weights).card
+    assert card.pretrained_on == "open"
+    assert {"archery"} <= {name for one in card.trained_on for name in one.names}
+    assert zero_shot_verdict(card, load_class_set("ucf101")).finding == "overlapping"
+
+
+def test_equal_classes_overlap_under_any_threshold(tiny_config) -> None:
+    with pytest.raises(ClassSetError, match="archery"):
+        prepare(tiny_config(audit={"against": ("ucf101",), "threshold": 0.0}))
+
+
+def test_unreadable_held_out_samples_are_bounded_and_listed(
+    tiny_config, training_videos, tmp_path: Path
+) -> None:
+    import shutil
+
+    held = {"held_out": 0.34, "select": "best"}
+    names = train(tiny_config(validation=held, optimiser={"epochs": 1}), tmp_path / "a")
+    (_, held_out) = load_weights(names.weights).card.trained_on
+    shutil.copytree(training_videos, tmp_path / "v")
+    (tmp_path / "v" / held_out.names[0] / "v0.mp4").write_bytes(b"junk")
+    data = {"path": str(tmp_path / "v")}
+    with pytest.raises(DatasetError, match="1 of 8 samples unreadable"):
+        train(tiny_config(validation=held, data=data), tmp_path / "b")
+    report = train(
+        tiny_config(validation=held, data={**data, "max_unreadable": 0.2}), tmp_path / "c"
+    )
+    assert report.unreadable == 1
+    assert f"{held_out.names[0]}/v0.mp4" in (tmp_path / "c" / "unreadable.csv").read_text()
+
+
+def test_weights_kept_are_those_of_the_epoch_that_is_named(
+    tiny_config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A best epoch that a resumed run did not go through is forgotten."""
+    from zsl_bench.baselines.training import watch
+
+    scores = iter([0.4, 0.2, 0.9])
+
+    def scored(*_, **__) -> HeldOutScore:
+        return HeldOutScore(top1=next(scores), top5=1.0, samples=4, unreadable={})
+
+    monkeypatch.setattr(watch, "validate", scored)
+    config = tiny_config(validation={"held_out": 0.34, "select": "best"}, optimiser={"epochs": 3})
+    saved = CheckpointStore.save
+
+    def dies(self, position, **content):
+        if position.epoch == 3:
+            raise KeyboardInterrupt
+        return saved(self, position, **content)
+
+    monkeypatch.setattr(CheckpointStore, "save", dies)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "run")
+    monkeypatch.setattr(CheckpointStore, "save", saved)
+    scores = iter([0.3])
+    report = train(config, tmp_path / "run", resume=True)
+    assert (report.selected_epoch, report.held_out_top1) == (0, 0.4)
+    best = CheckpointStore(tmp_path / "run" / "checkpoints", keep=2).best()
+    kept = load_weights(report.weights).state_dict()
+    assert best.position.epoch == 1
+    assert all(torch.equal(kept[key], best.model[key]) for key in kept)

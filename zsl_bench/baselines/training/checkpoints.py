@@ -21,7 +21,14 @@ from safetensors.torch import save
 
 from zsl_bench.baselines.state_files import read_tensors
 from zsl_bench.errors import ResultError, WeightsError, ZslBenchError, listing
-from zsl_bench.files import atomic_write, read_json, sha256_bytes, sha256_file, write_json
+from zsl_bench.files import (
+    atomic_write,
+    read_json,
+    sha256_bytes,
+    sha256_file,
+    sha256_json,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,7 +43,7 @@ _STEP, _BEST = "step", "best"
 _FILES = {_STEP: (MODEL_FILE, OPTIMISER_FILE), _BEST: (MODEL_FILE,)}
 _NAME = re.compile(r"(step|best)-(\d{9,})(?:\.(\d+))?", re.ASCII)
 _SAVING, _REMOVING = ".saving-", ".removing-"
-_KEYS = {"schema", "position", "sha256", "state"}
+_KEYS = {"schema", "position", "sha256", "state", "state_sha256"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,12 +138,20 @@ class CheckpointStore:
     def save_best(
         self, position: Position, *, model: Mapping[str, Tensor], state: Mapping[str, Any]
     ) -> Path:
-        """Save the best weights so far, then remove the ones before.
+        """Save the best weights so far.
+
+        As many before them stay as a run may go back to: one for each checkpoint that is kept.
 
         Raises:
             ResultError: There is no space or no permission; the ones before stay whole.
         """
-        return self._save(_BEST, position, {MODEL_FILE: model}, state, keep=1)
+        return self._save(_BEST, position, {MODEL_FILE: model}, state, keep=self.keep + 1)
+
+    def forget_best_after(self, total: int) -> None:
+        """Remove best weights of steps behind a checkpoint that the run goes back to."""
+        for entry in self._entries(_BEST):
+            if entry.total > total:
+                shutil.rmtree(entry.path, ignore_errors=True)
 
     def latest(self) -> Checkpoint | None:
         """Return the newest whole checkpoint, or None; :attr:`notes` names those passed over."""
@@ -317,7 +332,7 @@ def _write(
         with atomic_write(folder / name) as stream:
             stream.write(data)
     note = {"schema": SCHEMA, "position": asdict(position), "sha256": digests, "state": dict(state)}
-    write_json(folder / STATE_FILE, note)
+    write_json(folder / STATE_FILE, {**note, "state_sha256": sha256_json(note["state"])})
     _sync_folder(folder)
 
 
@@ -364,6 +379,8 @@ def _note(entry: _Entry, files: tuple[str, ...]) -> dict[str, Any]:
         raise _damaged(path, "not the state of a checkpoint")
     if value["schema"] != SCHEMA:
         raise _damaged(path, f"schema {value['schema']!r}, which this version does not read")
+    if sha256_json(value["state"]) != value["state_sha256"]:
+        raise _damaged(path, "changed since it was saved (SHA-256 differs)")
     position, digests = value["position"], value["sha256"]
     if (
         not isinstance(position, dict)

@@ -229,6 +229,7 @@ class RunSettings:
     log_every: int = 50
 
 
+_SEEDS = 2**63
 _FREE = {
     "data": ("path", "list"),
     "run": ("device", "workers", "checkpoint_every", "keep", "log_every"),
@@ -271,8 +272,8 @@ class TrainConfig:
         Raises:
             ZslBenchError: A field is out of its range, or two fields contradict each other.
         """
-        if not self.name or any(c in self.name for c in "/\\\0\n"):
-            raise _bad("name", repr(self.name), "give a name without slashes")
+        if self.name in {"", ".", ".."} or "/" in self.name or not self.name.isprintable():
+            raise _bad("name", repr(self.name), "give a name that can be a folder's")
         for name, value, least in _ranges(self):
             if value is not None and not value >= least:
                 raise _bad(name, f"{value}", f"give {least} or more")
@@ -294,6 +295,8 @@ class TrainConfig:
         self._check_together()
 
     def _check_together(self) -> None:
+        if self.run.seed >= _SEEDS:
+            raise _bad("run.seed", f"{self.run.seed}", f"give less than {_SEEDS}")
         check_threshold(self.audit.threshold)
         if not self.audit.against:
             raise _bad(
@@ -374,6 +377,7 @@ def _ranges(config: TrainConfig) -> tuple[tuple[str, float | None, float], ...]:
         ("validation.max_samples", config.validation.max_samples, 1),
         ("frozen.views", config.frozen.views, 1),
         ("run.seed", run.seed, 0),
+        ("optimiser.milestones", min(optimiser.milestones, default=1), 1),
         ("run.workers", run.workers, 0),
         ("run.checkpoint_every", run.checkpoint_every, 1),
         ("run.keep", run.keep, 1),

@@ -104,7 +104,12 @@ def candidate_classes(manifest: Manifest, settings: DataSettings) -> tuple[Class
     named = set(wanted) - excluded
     names = [name for name in known.names if name in named and counts[name]]
     empty = [name for name in known.names if name in named and not counts[name]]
-    notes = []
+    notes = list(manifest.notes)
+    if manifest.missing:
+        notes.append(
+            f"{len(manifest.missing)} listed samples are missing and not trained on: "
+            f"{listing(manifest.missing, limit=3)}"
+        )
     if excluded:
         notes.append(f"left out by data.exclude: {listing(sorted(excluded), limit=4)}")
     if empty:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from zsl_bench.wordvectors import WordVectors
 
 _SHOWN = 3
+_EQUAL = 1e-6
+"""Equal classes overlap under any threshold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,9 +125,9 @@ def audit_classes(
     settings = config.audit
     tests = [class_list(reference) for reference in settings.against]
     sets = (*(pretrained_on if isinstance(pretrained_on, tuple) else ()), *known)
+    threshold = max(settings.threshold, _EQUAL)
     audits = [
-        audit_overlap(one, tests, vectors=vectors, threshold=settings.threshold)
-        for one in (classes, *sets)
+        audit_overlap(one, tests, vectors=vectors, threshold=threshold) for one in (classes, *sets)
     ]
     silent = None
     if not isinstance(pretrained_on, tuple):

@@ -43,11 +43,13 @@ class MetricsLog:
     """The metrics of a run, a row at a time.
 
     Rows reach the file at once. A run that is to go on from a checkpoint writes its rows before it
-    saves the checkpoint; rows after the checkpoint are then dropped and written again.
+    saves the checkpoint; rows after the checkpoint are then dropped and written again, and so are
+    those that end an epoch which the checkpoint does not count as finished.
 
     Args:
         folder: The run's folder; ``metrics.csv`` and, where asked for, ``tensorboard`` are in it.
         resume_at: Optimiser steps done in the run that goes on; None to begin anew.
+        epochs: Epochs finished in the run that goes on.
         tensorboard: Write event files for TensorBoard, too.
 
     Raises:
@@ -55,11 +57,20 @@ class MetricsLog:
     """
 
     def __init__(
-        self, folder: Path, *, resume_at: int | None = None, tensorboard: bool = False
+        self,
+        folder: Path,
+        *,
+        resume_at: int | None = None,
+        epochs: int = 0,
+        tensorboard: bool = False,
     ) -> None:
         self._path = folder / METRICS_FILE
         self._board = _board(folder / TENSORBOARD_FOLDER, resume_at) if tensorboard else None
-        rows = [] if resume_at is None else list(_whole_rows(self._path, upto=resume_at))
+        rows = (
+            []
+            if resume_at is None
+            else list(_whole_rows(self._path, upto=resume_at, epochs=epochs))
+        )
         with atomic_write(self._path) as stream:
             stream.write("".join(_line(row) for row in (COLUMNS, *rows)).encode())
 
@@ -121,13 +132,15 @@ def _board(folder: Path, resume_at: int | None) -> SummaryWriter:
     return SummaryWriter(log_dir=str(folder), purge_step=purge_step)
 
 
-def _whole_rows(path: Path, *, upto: int) -> Iterator[list[str]]:
+def _whole_rows(path: Path, *, upto: int, epochs: int) -> Iterator[list[str]]:
     """Yield the rows of a run up to a step; a row that a crash cut short is none."""
     text = path.read_bytes().decode("utf-8", "replace") if path.exists() else ""
     for line in text[: text.rfind("\n") + 1].splitlines():
         row = line.split(",")
-        whole = len(row) == len(COLUMNS) and row[0] in _KINDS and row[2].isdecimal()
-        if whole and int(row[2]) <= upto:
+        whole = len(row) == len(COLUMNS) and row[0] in _KINDS
+        if not whole or not (row[1].isdecimal() and row[2].isdecimal()):
+            continue
+        if int(row[2]) <= upto and (row[0] == "step" or int(row[1]) < epochs):
             yield row
 
 

@@ -46,7 +46,7 @@ class TrainReport:
         classes: Number of classes trained on.
         held_out_classes: Number of classes held out.
         samples: Number of samples trained on.
-        unreadable: Number of samples that could not be read.
+        unreadable: Number of samples, held-out ones included, that could not be read.
         removed: Training classes that the audit left out.
         overlap: Overlapping classes that were allowed.
         silent: ``undeclared`` or ``open`` where the pretraining data could not be audited.
@@ -86,11 +86,11 @@ def finish(training: Training, prepared: Prepared, progressed: Progressed, folde
     config = prepared.config
     if config.validation.select == "best":
         best = training.store.best()
-        if best is None:
+        if best is None or best.state["progressed"]["best_epoch"] != progressed.best_epoch:
             raise ModelError(
                 f"finish the run in {folder}",
                 found="no whole checkpoint of the best epoch",
-                fix="train again, or set validation.select = 'last'",
+                fix="train again in another folder",
             )
         training.network.load_state_dict(best.model)
     model = BaselineModel(
@@ -145,6 +145,7 @@ def _record(prepared: Prepared, progressed: Progressed, training: Training) -> d
             "classes": len(data.classes),
             "held_out": [] if data.held_out is None else list(data.held_out.classes.names),
             "unreadable": [data.rows[i].id for i in sorted(progressed.unreadable)],
+            "missing": len(data.manifest.missing),
         },
         "start": {"source": prepared.start.source, "digest": prepared.start.digest},
         "vectors": {"source": prepared.vectors.source, "digest": prepared.vectors.digest},
@@ -170,9 +171,15 @@ def _write_unreadable(path: Path, prepared: Prepared, progressed: Progressed) ->
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("id", "path", "reason"))
-    for position, reason in sorted(progressed.unreadable.items()):
-        row = prepared.training_set.rows[position]
+    data = prepared.training_set
+    found = [(data.rows[i], why) for i, why in sorted(progressed.unreadable.items())]
+    if data.held_out is not None:
+        rows = data.held_out.rows
+        found += [(rows[i], why) for i, why in sorted(progressed.held_out_unreadable.items())]
+    for row, reason in found:
         writer.writerow((row.id, row.path, reason))
+    for name in data.manifest.missing:
+        writer.writerow((name, "", "missing"))
     with atomic_write(path) as stream:
         stream.write(text.getvalue().encode())
 
@@ -202,7 +209,7 @@ def report(
         classes=len(data.classes),
         held_out_classes=0 if data.held_out is None else len(data.held_out.classes),
         samples=len(data),
-        unreadable=len(progressed.unreadable),
+        unreadable=len(progressed.unreadable) + len(progressed.held_out_unreadable),
         removed=prepared.audit.removed,
         overlap=tuple(f"{neighbour.name} ({name})" for name, neighbour in prepared.audit.overlap),
         silent=prepared.audit.silent,

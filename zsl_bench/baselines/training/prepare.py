@@ -13,6 +13,7 @@ from zsl_bench.baselines.training.data import (
 from zsl_bench.baselines.training.guard import audit_classes
 from zsl_bench.baselines.training.start import starting_network
 from zsl_bench.classes import bundled_class_sets, load_class_set
+from zsl_bench.device import choose_device
 from zsl_bench.errors import ModelError, WordVectorError
 from zsl_bench.splits import class_list
 from zsl_bench.wordvectors import class_vectors, load_word_vectors
@@ -80,7 +81,7 @@ def prepare(config: TrainConfig, *, progress: bool = False) -> Prepared:
     )
     training_set = select_samples(manifest, audit.kept, config, notes=notes)
     held_out = training_set.held_out
-    if config.run.sync_batch_norm and config.run.device == "cpu":
+    if config.run.sync_batch_norm and choose_device(config.run.device).type != "cuda":
         raise ModelError(
             "run.sync_batch_norm", found="training on the CPU", fix="leave it out; it needs GPUs"
         )

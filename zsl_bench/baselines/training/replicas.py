@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,6 +12,7 @@ import torch
 from torch import distributed
 
 from zsl_bench.device import choose_device
+from zsl_bench.errors import ZslBenchError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _Value = TypeVar("_Value")
+_GONE = re.compile(r"peer|[Cc]onnection|NCCL|[Tt]imed? ?out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +91,7 @@ def join_replicas(device: str) -> Iterator[Replicas]:
             GPU of its local rank.
 
     Raises:
-        ZslBenchError: The device is not there.
+        ZslBenchError: The device is not there, or another process has ended.
     """
     size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     chosen = choose_device(device)
@@ -101,5 +104,13 @@ def join_replicas(device: str) -> Iterator[Replicas]:
     distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:
         yield Replicas(rank=rank, size=size, device=chosen)
+    except RuntimeError as error:
+        if not _GONE.search(str(error)):
+            raise
+        raise ZslBenchError(
+            f"train in process {rank} of {size}",
+            found="another process has ended",
+            fix="see what that one says",
+        ) from error
     finally:
         distributed.destroy_process_group()

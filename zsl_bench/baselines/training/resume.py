@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from zsl_bench.baselines.training.config import differences
 from zsl_bench.baselines.training.config_files import config_from_json
+from zsl_bench.baselines.training.outcome import WEIGHTS_FOLDER
 from zsl_bench.errors import ModelError, listing
+from zsl_bench.model import declaration_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +23,7 @@ _WHAT = {
     "data": "the training samples",
     "vectors": "the word vectors",
     "start": "the starting weights",
+    "seen": "the classes that the starting weights are said to have seen",
     "against": "the test sets of the audit",
 }
 
@@ -30,8 +35,13 @@ def run_stamp(prepared: Prepared, *, replicas: int) -> dict[str, Any]:
         "data": prepared.training_set.digest,
         "vectors": prepared.vectors.digest,
         "start": prepared.start.digest,
+        "seen": [
+            declaration_json(prepared.start.pretrained_on),
+            declaration_json(prepared.start.known),
+        ],
         "against": [test.fingerprint for test in prepared.audit.training.tests],
         "replicas": replicas,
+        "threads": torch.get_num_threads(),
     }
 
 
@@ -63,6 +73,12 @@ def find_checkpoint(
                 found=f"a run with checkpoints, the newest after {found.position.total} steps",
                 fix="give --resume to go on with it, or another --out",
             )
+        if (store.folder.parent / WEIGHTS_FOLDER).exists():
+            raise ModelError(
+                f"train in {store.folder.parent}",
+                found="the weights of an earlier run",
+                fix="give another --out, or remove the folder",
+            )
         return None
     if found is None:
         if store.notes:
@@ -74,6 +90,11 @@ def find_checkpoint(
         progress.note("no checkpoint yet; the run starts from the beginning")
         return None
     _check_same(found, stamp, store.folder.parent)
+    if found.state["threads"] != stamp["threads"]:
+        progress.note(
+            f"{stamp['threads']} threads compute, {found.state['threads']} did before: sums may be "
+            "rounded otherwise, so the run will not be bit for bit the one it would have been"
+        )
     return found
 
 

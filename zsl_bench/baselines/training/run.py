@@ -104,12 +104,13 @@ def _logged(
     training: Training, folder: Path, found: Checkpoint | None, *, tensorboard: bool
 ) -> Iterator[None]:
     """Keep metrics and hear signals while the loop runs; go on from a checkpoint's weights."""
-    step = None
+    step, epochs = None, 0
     if found is not None:
         training.network.load_state_dict(found.model)
-        step = found.position.total
+        step, epochs = found.position.total, found.position.epoch
     if training.team.leads:
-        training.log = MetricsLog(folder, resume_at=step, tensorboard=tensorboard)
+        training.store.forget_best_after(step or 0)
+        training.log = MetricsLog(folder, resume_at=step, epochs=epochs, tensorboard=tensorboard)
     try:
         with stop_signals() as training.stop:
             yield
@@ -137,6 +138,8 @@ def _begin(prepared: Prepared, folder: Path, *, samples: int) -> None:
     split = prepared.audit.split(trained, split_id=config.name)
     if split is not None:
         split.save(folder / "split.json")
+    else:
+        (folder / "split.json").unlink(missing_ok=True)
     if samples:
         _save_samples(prepared, folder / _SAMPLES, samples)
 

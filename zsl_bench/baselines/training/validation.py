@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from zsl_bench.baselines.training.loading import leave_signals
 from zsl_bench.baselines.training.modes import evaluating
 from zsl_bench.baselines.training.sampler import sample_generator
-from zsl_bench.errors import VideoError
+from zsl_bench.errors import DatasetError, VideoError
 from zsl_bench.scoring import ScoreMatrix, accuracy, cosine_scores, ranks_of_truth
 from zsl_bench.video import clip_policy, load_clips, load_image_clip
 from zsl_bench.workers import next_item, signal_kept
@@ -38,12 +38,14 @@ class HeldOutScore:
     Attributes:
         top1: Share of the samples whose class is the nearest of the held-out ones.
         top5: Share of the samples whose class is among the five nearest.
-        samples: How many samples were scored.
+        samples: How many samples were scored; an output that is not finite counts as wrong.
+        unreadable: Samples that could not be read, with reasons.
     """
 
     top1: float
     top5: float
     samples: int
+    unreadable: dict[int, str]
 
 
 def validate(
@@ -54,30 +56,40 @@ def validate(
     *,
     team: Replicas,
     workers: int,
-) -> HeldOutScore | None:
-    """Score held-out training classes: one central clip a sample, the nearest class vector.
+) -> HeldOutScore:
+    """Score held-out training classes: the first clip of a sample, the nearest class vector.
 
     Every replica takes its share of the samples, with the first one's running statistics.
 
     Args:
         network: On the replica's device; it is left in the mode that it was in.
-        held_out: The samples; a sample that cannot be read is passed over.
+        held_out: The samples.
         class_matrix: ``(C, D)``, unit vectors of the held-out classes.
         config: The training configuration.
         team: The replicas.
         workers: Processes that decode.
 
-    Returns:
-        The score; None where no sample could be read.
+    Raises:
+        DatasetError: No sample can be read.
     """
     team.share_buffers(network)
     chosen = _spread(held_out, config.validation.max_samples)
     mine = chosen[team.rank :: team.size]
-    vectors = _embed(network, _Held(held_out, config, mine), team.device, config, workers=workers)
-    found = {position: vector for part in team.gather(vectors) for position, vector in part.items()}
+    parts = team.gather(
+        _embed(network, _Held(held_out, config, mine), team.device, config, workers=workers)
+    )
+    found = {position: vector for vectors, _ in parts for position, vector in vectors.items()}
+    unreadable = {position: why for _, reasons in parts for position, why in reasons.items()}
     if not found:
-        return None
-    positions = sorted(found)
+        raise DatasetError(
+            f"validate on the held-out classes in {held_out.manifest.root}",
+            found=f"none of {len(unreadable)} samples can be read, the first: "
+            f"{next(iter(unreadable.values()))}",
+            fix="mend the files, or set validation.held_out = 0 and validation.select = 'last'",
+        )
+    positions = [position for position in sorted(found) if np.isfinite(found[position]).all()]
+    if not positions:
+        return HeldOutScore(top1=0.0, top5=0.0, samples=len(found), unreadable=unreadable)
     matrix = ScoreMatrix(
         classes=held_out.classes.names,
         video_ids=tuple(held_out.rows[position].id for position in positions),
@@ -85,8 +97,12 @@ def validate(
         scores=cosine_scores(np.stack([found[position] for position in positions]), class_matrix),
     )
     ranks = ranks_of_truth(matrix)
+    finite = len(positions) / len(found)
     return HeldOutScore(
-        top1=accuracy(ranks, 1) or 0.0, top5=accuracy(ranks, 5) or 0.0, samples=len(positions)
+        top1=finite * (accuracy(ranks, 1) or 0.0),
+        top5=finite * (accuracy(ranks, 5) or 0.0),
+        samples=len(found),
+        unreadable=unreadable,
     )
 
 
@@ -100,8 +116,8 @@ def _spread(held_out: TrainingSet, limit: int | None) -> list[int]:
     return sorted(position for _, _, position in sorted(turns)[:limit])
 
 
-class _Held(Dataset[tuple[int, "Tensor | None"]]):
-    """Held-out samples as central clips; None where a sample cannot be read."""
+class _Held(Dataset[tuple[int, "Tensor | str"]]):
+    """Held-out samples as clips, or the reason why one cannot be read."""
 
     def __init__(self, held_out: TrainingSet, config: TrainConfig, positions: list[int]) -> None:
         self.held_out = held_out
@@ -111,12 +127,12 @@ class _Held(Dataset[tuple[int, "Tensor | None"]]):
     def __len__(self) -> int:
         return len(self.positions)
 
-    def __getitem__(self, index: int) -> tuple[int, Tensor | None]:
+    def __getitem__(self, index: int) -> tuple[int, Tensor | str]:
         position = self.positions[index]
         try:
             return position, torch.from_numpy(self._clip(position))
-        except VideoError:
-            return position, None
+        except VideoError as error:
+            return position, error.found
 
     def _clip(self, position: int) -> np.ndarray:
         path, row = self.held_out.path(position), self.held_out.rows[position]
@@ -139,31 +155,30 @@ def _embed(
     config: TrainConfig,
     *,
     workers: int,
-) -> dict[int, np.ndarray]:
+) -> tuple[dict[int, np.ndarray], dict[int, str]]:
+    """Return the vectors of the samples that can be read, and why the others cannot."""
     vectors: dict[int, np.ndarray] = {}
+    unreadable: dict[int, str] = {}
     half = torch.autocast(device.type, torch.bfloat16, enabled=config.run.precision == "bf16")
     with evaluating(network), torch.no_grad(), half:
         for batch in _batches(samples, workers):
-            if batch:
-                output = network(torch.stack([clip for _, clip in batch]).to(device))
-                rows = output.float().cpu().numpy()
-                vectors.update((p, row) for (p, _), row in zip(batch, rows, strict=True))
-    return {p: row for p, row in vectors.items() if np.isfinite(row).all()}
+            clips = {p: clip for p, clip in batch if isinstance(clip, torch.Tensor)}
+            unreadable.update((p, why) for p, why in batch if isinstance(why, str))
+            if clips:
+                output = network(torch.stack(list(clips.values())).to(device))
+                vectors.update(zip(clips, output.float().cpu().numpy(), strict=True))
+    return vectors, unreadable
 
 
-def _batches(samples: _Held, workers: int) -> Iterator[list[tuple[int, Tensor]]]:
+def _batches(samples: _Held, workers: int) -> Iterator[list[tuple[int, Tensor | str]]]:
     loader: DataLoader[Any] = DataLoader(
         samples,
         batch_size=_BATCH,
         num_workers=workers,
-        collate_fn=_readable,
+        collate_fn=list,
         worker_init_fn=leave_signals if workers else None,
     )
     with signal_kept():
         items = iter(loader)
     for _ in range(len(loader)):
         yield next_item(items, workers)
-
-
-def _readable(items: list[tuple[int, Tensor | None]]) -> list[tuple[int, Tensor]]:
-    return [(position, clip) for position, clip in items if clip is not None]

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from zsl_bench.baselines.training.checkpoints import Checkpoint
+    from zsl_bench.baselines.training.data import TrainingSet
     from zsl_bench.baselines.training.loading import Batch
     from zsl_bench.baselines.training.task import Training
     from zsl_bench.baselines.training.validation import HeldOutScore
 
 _GPU_LOOKS_EVERY = 10
+_TABLES = ("unreadable", "held_out_unreadable")
 
 
 @dataclass(kw_only=True)
@@ -39,6 +41,7 @@ class Progressed:
         best_epoch: The epoch of it, counted from 0.
         last_score: Held-out top-1 of the last validation.
         unreadable: Samples found unreadable, with reasons.
+        held_out_unreadable: The same of held-out samples.
         seconds: Time spent, earlier runs included.
     """
 
@@ -50,19 +53,21 @@ class Progressed:
     best_epoch: int | None = None
     last_score: float | None = None
     unreadable: dict[int, str] = field(default_factory=dict)
+    held_out_unreadable: dict[int, str] = field(default_factory=dict)
     seconds: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the position, which a checkpoint holds itself."""
         content = {key: value for key, value in vars(self).items() if key != "position"}
-        return {**content, "unreadable": sorted(map(list, self.unreadable.items()))}
+        return {**content, **{key: sorted(map(list, content[key].items())) for key in _TABLES}}
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint) -> Progressed:
         """Return what a checkpoint holds."""
         content = dict(checkpoint.state["progressed"])
-        unreadable = {int(position): why for position, why in content.pop("unreadable")}
-        return cls(position=checkpoint.position, unreadable=unreadable, **content)
+        for key in _TABLES:
+            content[key] = {int(position): str(why) for position, why in content[key]}
+        return cls(position=checkpoint.position, **content)
 
 
 class Watch:
@@ -124,7 +129,7 @@ class Watch:
         self._waiting.append(loss)
         if batch.unreadable:
             self._found.update(batch.unreadable)
-            self._check_share({**self.progressed.unreadable, **self._found})
+            self._check_share({**self.progressed.unreadable, **self._found}, self.training.data)
         every, seen = config.run.checkpoint_every, None
         is_due = every is not None and self.total % every == 0
         if is_due or self.total % self._looks_every == 0:
@@ -223,7 +228,7 @@ class Watch:
             return None
         if not is_last and (epoch + 1) % settings.validation.every:
             return None
-        return validate(
+        score = validate(
             training.network,
             held_out,
             training.held_out_matrix,
@@ -231,16 +236,18 @@ class Watch:
             team=training.team,
             workers=training.workers,
         )
+        self.progressed.held_out_unreadable.update(score.unreadable)
+        self._check_share(self.progressed.held_out_unreadable, held_out)
+        return score
 
     def _check_unreadable(self) -> None:
         """Put together what every replica could not read, and stop where it is too much."""
         for part in self.training.team.gather(self._found):
             self.progressed.unreadable.update(part)
         self._found = {}
-        self._check_share(self.progressed.unreadable)
+        self._check_share(self.progressed.unreadable, self.training.data)
 
-    def _check_share(self, bad: dict[int, str]) -> None:
-        data = self.training.data
+    def _check_share(self, bad: dict[int, str], data: TrainingSet) -> None:
         limit = self.training.config.data.max_unreadable
         if len(bad) > limit * len(data):
             named = [f"{data.rows[i].id} ({why})" for i, why in sorted(bad.items())]
