@@ -87,7 +87,7 @@ def test_a_list_of_classes_and_exclusions_narrow_the_data(
     config = tiny_config(data={"classes": str(listed), "exclude": ("bowling",)})
     chosen = _select(config)
     assert chosen.classes.names == ("archery", "swimming")
-    assert chosen.notes == ("left out by data.exclude: bowling",)
+    assert chosen.notes[-1] == "left out by data.exclude: bowling"
 
 
 def test_classes_that_lose_every_sample_are_not_said_to_be_trained_on(
@@ -122,3 +122,13 @@ def test_the_digest_follows_rows_and_classes_but_not_the_folder(
     assert _select(tiny_config(data={"path": str(linked)})).digest == whole.digest
     assert _select(tiny_config(data={"num_samples": 23})).digest != whole.digest
     assert _select(tiny_config(validation={"held_out": 0.2})).digest != whole.digest
+
+
+def test_listed_samples_that_are_missing_are_told(
+    tiny_config: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    listed = tmp_path / "list.csv"
+    listed.write_text("path,label\narchery/v0.mp4,archery\narchery/gone.mp4,archery\n")
+    chosen = _select(tiny_config(data={"list": str(listed)}))
+    assert len(chosen) == 1
+    assert any("1 listed samples are missing" in note and "gone" in note for note in chosen.notes)
