@@ -28,5 +28,5 @@ def test_auto_takes_what_there_is_and_cpu_always_works():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_device_that_is_not_there_is_one_line():
-    with pytest.raises(ZslBenchError, match="give --device cpu"):
+    with pytest.raises(ZslBenchError, match="choose the device cpu"):
         choose_device("cuda")

@@ -37,7 +37,7 @@ def choose_device(name: str) -> torch.device:
         raise ZslBenchError(
             f"device {name}",
             found="none that this PyTorch can use",
-            fix="give --device cpu, or install a PyTorch built for it",
+            fix="choose the device cpu, or install a PyTorch built for it",
         )
     try:
         return torch.device(name)

@@ -35,15 +35,26 @@ def next_item(items: Iterator[_Item], workers: int) -> _Item:
     Raises:
         ZslBenchError: A decoding process died, for lack of memory for instance.
     """
-    try:
+    with death_told(workers):
         return next(items)
+
+
+@contextmanager
+def death_told(workers: int) -> Iterator[None]:
+    """Tell the death of a decoding process in one line.
+
+    Raises:
+        ZslBenchError: A decoding process died, for lack of memory for instance.
+    """
+    try:
+        yield
     except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
         if isinstance(error, RuntimeError) and not _DEATH.search(str(error)):
             raise
         raise ZslBenchError(
             f"decode videos in {workers} processes",
             found="a decoding process died (often for lack of memory or of /dev/shm)",
-            fix="run the same command again to go on, with fewer --workers",
+            fix="run the same command again to go on, with fewer workers",
         ) from error
 
 

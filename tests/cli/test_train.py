@@ -74,12 +74,12 @@ def findings(text: str) -> dict[str, str]:
 
 def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(workplace):
     before = sorted(workplace.rglob("*"))
-    done = run("tiny.toml", "--dry-run", "--set", "validation.held_out=0.25")
+    done = run("tiny.toml", "--dry-run", "--set", "validation.held_out=0.5")
     assert done.exit_code == 0, done.output
     told = findings(done.stdout)
     assert told["would train"] == "tiny: e2e r2plus1d_tiny from random initialisation, seed 0"
-    assert told["classes"] == "3 with 9 samples, and 1 held out"
-    assert told["steps"] == "3 of 3 clips in each of 3 epochs, for one process"
+    assert told["classes"] == "2 with 6 samples, and 2 held out: green ball, grey ball"
+    assert told["steps"] == "2 of 3 clips in each of 3 epochs, for one process"
     assert told["verdict"] == "disjoint from ucf101, hmdb51 (threshold 0.05)"
     assert sorted(workplace.rglob("*")) == before
 

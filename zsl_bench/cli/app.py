@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from importlib import import_module
 from typing import Any, cast
 
@@ -66,6 +67,10 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except ZslBenchError as error:
             raise _OneLine(str(error)) from error
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise _OneLine(f"write the output: {error.strerror}; free some space") from error
         except KeyboardInterrupt:
             click.echo("zsl-bench: stopped by Ctrl-C", err=True)
             raise click.exceptions.Exit(_STOPPED) from None

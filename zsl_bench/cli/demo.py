@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from zsl_bench.workflows.demo.report import DemoReport, RecipeScores
 
 STOPPED = 130
+_CLEAR = 3
+"""Standard errors of a difference that is called one."""
 
 
 class _Bars:
@@ -100,10 +102,16 @@ def _said(report: DemoReport) -> tuple[str, str]:
         f"colour, a shape and a motion, and named videos of {report.num_unseen} other combinations "
         f"right in {percent(report.e2e)} % of cases, {times:.1f} times as often as guessing."
     )
-    compared = "more" if report.e2e > report.frozen else "no more"
     second = (
         f"With a random backbone that stays as it is and the same word vectors it is "
-        f"{percent(report.frozen)} %: the network learned {compared} about what moves and how than "
-        "a linear layer finds in random features."
+        f"{percent(report.frozen)} %: "
     )
-    return first, second
+    errors = [p * (1 - p) / report.num_videos for p in (report.e2e, report.frozen)]
+    if report.e2e - report.frozen > _CLEAR * sum(errors) ** 0.5:
+        return first, second + (
+            "the network learned more about what moves and how than a linear layer finds in random "
+            "features."
+        )
+    return first, second + (
+        f"on {report.num_videos} videos that is no clear difference, so nothing was shown."
+    )

@@ -148,7 +148,7 @@ def _tell_plan(prepared: Prepared, *, as_json: bool) -> None:
         {
             "would train": f"{config.name}: {config.model.family} {config.model.network} from "
             f"{prepared.start.source}",
-            "classes": _classes(content),
+            "classes": f"{_classes(content)}: {listing(data.classes.labels, limit=4)}",
             "steps": f"{plan.steps:,} of {count(config.optimiser.batch_size, 'clip')} in each of "
             f"{count(config.optimiser.epochs, 'epoch')}, for one process",
             "verdict": _verdict(content["audit"]),
@@ -178,7 +178,8 @@ def _findings(report: TrainReport, weights: Path) -> Iterator[tuple[str, str]]:
     if report.held_out_top1 is not None and report.selected_epoch is not None:
         score, epoch = percent(report.held_out_top1), report.selected_epoch + 1
         classes = count(report.held_out_classes, "held-out class", "held-out classes")
-        yield "held out", f"top-1 {score} % on {classes}, weights of epoch {epoch}"
+        score += f" % (chance {percent(1 / report.held_out_classes)} %)"
+        yield "held out", f"top-1 {score} on {classes}, weights of epoch {epoch}"
     memory = report.peak_memory_mb
     yield "time", duration(report.seconds) + ("" if memory is None else f", {memory:,.0f} MiB")
     if report.unreadable:

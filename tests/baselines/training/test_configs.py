@@ -169,6 +169,8 @@ def changed(section, field):
     value = another(get_type_hints(type(settings))[field], getattr(settings, field))
     if (section, field) == ("clips", "policy"):
         value = "paper-10"
+    if (section, field) == ("optimiser", "milestones"):
+        value = (60, 121)
     more = {}
     if (section, field) == ("clips", "frames"):
         value, more = 8, {"policy": "paper-10x8"}

@@ -101,8 +101,8 @@ def test_classes_that_lose_every_sample_are_not_said_to_be_trained_on(
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"num_classes": 7}, "data.num_classes = 7: 6; ask for at most"),
-        ({"num_samples": 25}, "data.num_samples = 25: 24"),
+        ({"num_classes": 7}, "data.num_classes = 7: only 6; ask for at most"),
+        ({"num_samples": 25}, "data.num_samples = 25: only 24"),
         ({"exclude": ("archary",)}, "did you mean 'archery'"),
         ({"exclude": CLASSES}, "no class with a sample is left"),
         ({"path": "nowhere"}, "nowhere"),
@@ -121,14 +121,35 @@ def test_the_digest_follows_rows_and_classes_but_not_the_folder(
     whole = _select(tiny_config())
     assert _select(tiny_config(data={"path": str(linked)})).digest == whole.digest
     assert _select(tiny_config(data={"num_samples": 23})).digest != whole.digest
-    assert _select(tiny_config(validation={"held_out": 0.2})).digest != whole.digest
+    assert _select(tiny_config(validation={"held_out": 0.34})).digest != whole.digest
 
 
 def test_listed_samples_that_are_missing_are_told(
     tiny_config: Callable[..., TrainConfig], tmp_path: Path
 ) -> None:
     listed = tmp_path / "list.csv"
-    listed.write_text("path,label\narchery/v0.mp4,archery\narchery/gone.mp4,archery\n")
+    listed.write_text(
+        "path,label\narchery/v0.mp4,archery\nbowling/v0.mp4,bowling\narchery/gone.mp4,archery\n"
+    )
     chosen = _select(tiny_config(data={"list": str(listed)}))
-    assert len(chosen) == 1
+    assert len(chosen) == 2
     assert any("1 listed samples are missing" in note and "gone" in note for note in chosen.notes)
+
+
+def test_a_folder_too_high_is_told(
+    tiny_config: Callable[..., TrainConfig], training_videos: Path, tmp_path: Path
+) -> None:
+    for part in ("one", "two"):
+        (tmp_path / part).symlink_to(training_videos, target_is_directory=True)
+    chosen = _select(tiny_config(data={"path": str(tmp_path)}))
+    assert any("is data.path one level too high?" in note for note in chosen.notes)
+    assert not any("too high" in note for note in _select(tiny_config()).notes)
+
+
+def test_one_class_is_nothing_to_train_or_validate_on(
+    tiny_config: Callable[..., TrainConfig],
+) -> None:
+    with pytest.raises(DatasetError, match="nothing to tell apart"):
+        _select(tiny_config(data={"num_classes": 1}))
+    with pytest.raises(DatasetError, match="1 held out and 5 to train on"):
+        _select(tiny_config(validation={"held_out": 0.2}))

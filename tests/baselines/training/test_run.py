@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 LONG = {
     "optimiser": {"epochs": 4, "milestones": (2,)},
     "run": {"checkpoint_every": 3, "workers": 1, "device": "cpu", "log_every": 2},
-    "validation": {"held_out": 0.2, "select": "best"},
+    "validation": {"held_out": 0.34, "select": "best"},
 }
 
 
@@ -68,7 +68,7 @@ def _states_equal(a: Path, b: Path) -> None:
 
 
 def test_a_run_leaves_what_the_next_step_needs(tiny_config, tmp_path: Path) -> None:
-    config = tiny_config(validation={"held_out": 0.2, "select": "best"})
+    config = tiny_config(validation={"held_out": 0.34, "select": "best"})
     report = train(config, tmp_path / "run", samples=3)
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert names == {
@@ -80,8 +80,8 @@ def test_a_run_leaves_what_the_next_step_needs(tiny_config, tmp_path: Path) -> N
     }  # fmt: skip
     model = load_weights(report.weights)
     trained, held_out = model.card.trained_on
-    assert len(trained) == report.classes == 5
-    assert len(held_out) == report.held_out_classes == 1
+    assert len(trained) == report.classes == 4
+    assert len(held_out) == report.held_out_classes == 2
     assert model.card.pretrained_on == ()
     assert not set(trained.names) & set(held_out.names)
     split = read_split(tmp_path / "run" / "split.json")
@@ -188,7 +188,7 @@ def test_a_folder_with_a_run_is_not_overwritten(tiny_config, tmp_path: Path) -> 
         train(config, tmp_path / "run")
     again = train(config, tmp_path / "run", resume=True)
     assert again.steps == 6
-    with pytest.raises(ModelError, match=r"optimiser.epochs, optimiser.loss differ"):
+    with pytest.raises(ModelError, match=r"optimiser.epochs was 1 and is 2, optimiser.loss was"):
         train(
             tiny_config(optimiser={"epochs": 2, "loss": "eq2-raw"}), tmp_path / "run", resume=True
         )
@@ -345,7 +345,7 @@ def test_other_word_vectors_or_test_sets_are_another_run(tiny_config, tmp_path: 
         audit={"against": (str(listed),)}, optimiser={"epochs": 1},
         model={"vectors": str(glove), "allow_approximate": True},
     )  # fmt: skip
-    with pytest.raises(ModelError, match=r"model.allow_approximate differ"):
+    with pytest.raises(ModelError, match=r"model.allow_approximate was False and is True"):
         train(other, tmp_path / "run", resume=True)
     approximate = {"audit": {"against": (str(listed),)}, "optimiser": {"epochs": 1}}
     train(tiny_config(**approximate, model={"allow_approximate": True}), tmp_path / "two")
@@ -444,3 +444,27 @@ def test_weights_kept_are_those_of_the_epoch_that_is_named(
     kept = load_weights(report.weights).state_dict()
     assert best.position.epoch == 1
     assert all(torch.equal(kept[key], best.model[key]) for key in kept)
+
+
+@pytest.mark.parametrize("trouble", ["loss", "unreadable"])
+def test_a_run_that_fails_ends_though_processes_decode_for_it(
+    tiny_config, training_videos, tmp_path: Path, trouble: str
+) -> None:
+    import shutil
+
+    root = tmp_path / "videos"
+    shutil.copytree(training_videos, root)
+    rate = 1e30 if trouble == "loss" else 1e-3
+    if trouble == "unreadable":
+        (root / "archery" / "v1.mp4").write_bytes(b"no video at all")
+    config = tiny_config(
+        data={"path": str(root)}, run={"workers": 2, "device": "cpu"},
+        optimiser={"epochs": 30, "learning_rate": rate},
+    )  # fmt: skip
+    ran = subprocess.run(
+        _command(config, tmp_path / "run"), capture_output=True, text=True, check=False,
+        timeout=90, env=_environment(),
+    )  # fmt: skip
+    assert ran.returncode == 1
+    assert ("not a finite number" if trouble == "loss" else "1 of 24 samples") in ran.stderr
+    assert "Traceback" not in ran.stderr

@@ -295,6 +295,10 @@ class TrainConfig:
         self._check_together()
 
     def _check_together(self) -> None:
+        if list(self.optimiser.milestones) != sorted(self.optimiser.milestones):
+            raise _bad(
+                "optimiser.milestones", f"{list(self.optimiser.milestones)}", "give them in order"
+            )
         if self.run.seed >= _SEEDS:
             raise _bad("run.seed", f"{self.run.seed}", f"give less than {_SEEDS}")
         check_threshold(self.audit.threshold)

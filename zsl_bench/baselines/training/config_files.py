@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 import types
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -151,9 +151,10 @@ def _section(kind: type[_Section], table: object, name: str, asked: str) -> _Sec
     try:
         return kind(**values)
     except TypeError as error:
-        lacking = [f.name for f in fields(kind) if f.name not in values]  # type: ignore[arg-type]
+        required = (f.name for f in fields(kind) if f.default is MISSING)  # type: ignore[arg-type]
+        lacking = [name for name in required if name not in values]
         raise ModelError(
-            asked, found=f"[{name}] lacks a field", fix=f"give {', '.join(lacking[:2])}"
+            asked, found=f"[{name}] lacks a field", fix=f"give {', '.join(lacking)}"
         ) from error
 
 

@@ -117,13 +117,30 @@ def candidate_classes(manifest: Manifest, settings: DataSettings) -> tuple[Class
             f"{len(empty)} of {len(named)} classes have no sample and are not trained on: "
             f"{listing(empty, limit=4)}"
         )
-    if not names:
+    if len(names) < 2:
         raise DatasetError(
             f"train on {manifest.dataset} in {manifest.root}",
-            found="no class with a sample is left",
+            found=f"{'one class' if names else 'no class'} with a sample is left",
             fix="check data.path, data.classes and data.exclude",
         )
+    notes += _deeper(manifest, settings)
     return known.select(names), notes
+
+
+def _deeper(manifest: Manifest, settings: DataSettings) -> list[str]:
+    """Warn of folders inside class folders, a sign of a path that is one level too high."""
+    if settings.list is not None or settings.kind == "images":
+        return []
+    places = [(row, Path(row.path).parent.name) for row in manifest.videos]
+    nested = [row for row, folder in places if manifest.classes.find(folder) != row.label]
+    if not nested:
+        return []
+    first = nested[0]
+    said = (
+        f"{len(nested)} of {len(places)} videos lie deeper than class/video, such as {first.path} "
+        f"of class {first.label!r}: is data.path one level too high?"
+    )
+    return [said]
 
 
 def select_samples(
@@ -142,6 +159,12 @@ def select_samples(
     """
     data = config.data
     names = _pick(classes.names, data.num_classes, data, _CLASSES, "data.num_classes")
+    if len(names) < 2:
+        raise DatasetError(
+            "data.num_classes = 1",
+            found="one class, which is nothing to tell apart",
+            fix="ask for two or more",
+        )
     held = _held_out(names, config)
     rows = [row for row in manifest.videos if row.label in set(names) - held]
     rows = _pick(rows, data.num_samples, data, _SAMPLES, "data.num_samples")
@@ -184,12 +207,12 @@ def _held_out(names: Sequence[str], config: TrainConfig) -> set[str]:
     share = config.validation.held_out
     if not share:
         return set()
-    count = max(round(share * len(names)), 1)
-    if len(names) - count < 1:
+    count = round(share * len(names))
+    if count < 2 or len(names) - count < 2:
         raise DatasetError(
             f"hold out {share:g} of {len(names)} training classes",
-            found="none left to train on",
-            fix="lower validation.held_out or train on more classes",
+            found=f"{count} held out and {len(names) - count} to train on; both want two or more",
+            fix="change validation.held_out or train on more classes",
         )
     picked = _generator(config.data.subset_seed, _HELD_OUT).permutation(len(names))[:count]
     return {names[i] for i in picked}
@@ -202,7 +225,7 @@ def _pick(
         return list(items)
     if count > len(items):
         raise DatasetError(
-            f"{asked} = {count}", found=f"{len(items)}", fix="ask for at most as many as there are"
+            f"{asked} = {count}", found=f"only {len(items)}", fix="ask for at most that many"
         )
     if data.subset == "even":
         chosen = np.linspace(0, len(items) - 1, count).astype(np.int64)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from zsl_bench.baselines.training.modes import Stop
 from zsl_bench.baselines.training.sampler import sample_generator
-from zsl_bench.errors import DatasetError, VideoError
+from zsl_bench.errors import DatasetError, VideoError, ZslBenchError
 from zsl_bench.video import load_image_clip, load_training_clip
-from zsl_bench.workers import next_item, signal_kept
+from zsl_bench.workers import death_told, next_item, signal_kept
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
     from torch import Tensor
@@ -112,12 +113,20 @@ class ClipSource:
         config: How clips are made.
         workers: Processes that decode; 0 decodes in this one.
         pinned: Whether batches are put into pinned memory, for a GPU.
+        stop: Whether somebody asked the run to stop.
     """
 
     def __init__(
-        self, training_set: TrainingSet, config: TrainConfig, *, workers: int, pinned: bool = False
+        self,
+        training_set: TrainingSet,
+        config: TrainConfig,
+        *,
+        workers: int,
+        pinned: bool = False,
+        stop: Stop | None = None,
     ) -> None:
         self.workers = workers
+        self.stop = stop or Stop()
         self._keys: list[list[tuple[int, int]]] = []
         self._loader: DataLoader[dict[str, Any]] = DataLoader(
             ClipDataset(training_set, config),
@@ -140,10 +149,8 @@ class ClipSource:
             [(plan.epoch, int(position)) for position in plan.positions(step, replica=replica)]
             for step in range(first_step, plan.steps)
         ]
-        with signal_kept():
-            items = iter(self._loader)
-        for _ in range(first_step, plan.steps):
-            yield Batch(**next_item(items, self.workers))
+        for fields in in_order(self._loader, list(self._keys), self.workers, self.stop):
+            yield Batch(**fields)
 
 
 class _Keys:
@@ -168,8 +175,43 @@ def collate(items: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def in_order(
+    loader: DataLoader[Any], keys: Sequence[Sequence[Any]], workers: int, stop: Stop
+) -> Iterator[Any]:
+    """Yield a loader's batches, in this process where a stop has ended the ones that decode.
+
+    Schedulers send SIGTERM to every process of a job. The one that trains still does the step at
+    hand, in agreement with the other replicas, and for that it needs its batch.
+
+    Args:
+        loader: A loader whose dataset takes the items of ``keys``.
+        keys: For each batch the items of it.
+        workers: Processes that decode.
+        stop: Whether somebody asked the run to stop.
+
+    Raises:
+        ZslBenchError: A decoding process died and nobody asked to stop.
+    """
+    done = 0
+    try:
+        with signal_kept(), death_told(workers):
+            items = iter(loader)
+        for _ in keys:
+            batch = next_item(items, workers)
+            done += 1
+            yield batch
+    except ZslBenchError:
+        if stop.signal is None:
+            raise
+        for key in keys[done:]:
+            yield loader.collate_fn([loader.dataset[item] for item in key])
+
+
 def leave_signals(_worker: int) -> None:
-    """Leave Ctrl-C and SIGTERM to the process that trains; it ends its workers itself."""
+    """Leave Ctrl-C to the process that trains.
+
+    SIGTERM stays deadly: it is also how a process that fails ends its workers.
+    """
     torch.set_num_threads(1)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

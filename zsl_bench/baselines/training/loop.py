@@ -57,6 +57,9 @@ def fit(training: Training, *, resume_from: Checkpoint | None = None) -> Progres
     targets = torch.from_numpy(training.class_matrix).float().to(device)
     watch = Watch(training, progressed, optimiser, parameters)
     first = progressed.position
+    if first.epoch == optimiser_settings.epochs:
+        training.progress.note("every epoch is done already; the weights are written again")
+        return progressed
     training.progress.start(
         optimiser_settings.epochs, watch.plan(first.epoch).steps, epoch=first.epoch, step=first.step
     )

@@ -48,15 +48,14 @@ class Stop:
 
 
 @contextmanager
-def stop_signals() -> Iterator[Stop]:
+def stop_signals(stop: Stop) -> Iterator[None]:
     """Hear Ctrl-C and SIGTERM for a while, so that a step and its checkpoint come to their end."""
-    stop = Stop()
     if threading.current_thread() is not threading.main_thread():
-        yield stop
+        yield
         return
     before = {s: signal.signal(s, stop.hear) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield stop
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -14,7 +14,7 @@ from zsl_bench.baselines.training.guard import audit_classes
 from zsl_bench.baselines.training.start import starting_network
 from zsl_bench.classes import bundled_class_sets, load_class_set
 from zsl_bench.device import choose_device
-from zsl_bench.errors import ModelError, WordVectorError
+from zsl_bench.errors import ModelError, WordVectorError, listing
 from zsl_bench.splits import class_list
 from zsl_bench.wordvectors import class_vectors, load_word_vectors
 
@@ -66,6 +66,7 @@ def prepare(config: TrainConfig, *, progress: bool = False) -> Prepared:
     Raises:
         ZslBenchError: Something is missing, does not fit, or overlaps with a test set.
     """
+    device = choose_device(config.run.device)
     manifest = open_training_data(config.data)
     candidates, notes = candidate_classes(manifest, config.data)
     tests = [class_list(reference) for reference in config.audit.against]
@@ -81,7 +82,7 @@ def prepare(config: TrainConfig, *, progress: bool = False) -> Prepared:
     )
     training_set = select_samples(manifest, audit.kept, config, notes=notes)
     held_out = training_set.held_out
-    if config.run.sync_batch_norm and choose_device(config.run.device).type != "cuda":
+    if config.run.sync_batch_norm and device.type != "cuda":
         raise ModelError(
             "run.sync_batch_norm", found="training on the CPU", fix="leave it out; it needs GPUs"
         )
@@ -116,7 +117,9 @@ def _words(sets: Sequence[ClassSet]) -> set[str]:
 def _warnings(training_set: TrainingSet, audit: ClassAudit) -> list[str]:
     found = list(training_set.notes)
     if audit.removed:
-        found.append(f"{len(audit.removed)} overlapping classes are left out of training")
+        found.append(
+            f"left out of training, too close to a test class: {listing(audit.removed, limit=4)}"
+        )
     if audit.overlap:
         pairs = len(audit.overlap)
         found.append(
@@ -125,6 +128,9 @@ def _warnings(training_set: TrainingSet, audit: ClassAudit) -> list[str]:
     if audit.silent:
         found.append(f"the pretraining data is {audit.silent} and cannot be audited")
     if audit.training.approximate_words:
-        words = len(audit.training.approximate_words)
-        found.append(f"{words} words of the audit have no vector; they meet equal words only")
+        words = listing(audit.training.approximate_words, limit=4)
+        found.append(
+            f"words of training or test classes without a vector, found in the audit only by equal "
+            f"words: {words}"
+        )
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zsl_bench.baselines.training.checkpoints import Checkpoint, CheckpointStore
+    from zsl_bench.baselines.training.config import TrainConfig
     from zsl_bench.baselines.training.prepare import Prepared
     from zsl_bench.baselines.training.progress import TrainProgress
 
@@ -104,9 +106,10 @@ def _check_same(found: Checkpoint, stamp: dict[str, Any], folder: Path) -> None:
     now = config_from_json(stamp["config"], asked=asked)
     changed = differences(then, now)
     if changed:
+        told = [f"{key} was {_setting(then, key)} and is {_setting(now, key)}" for key in changed]
         raise ModelError(
             asked,
-            found=f"another configuration: {listing(changed, limit=4)} differ",
+            found=f"another configuration: {listing(told, limit=4)}",
             fix="train with the settings in its config.json, or in another folder",
         )
     for key, what in _WHAT.items():
@@ -122,3 +125,7 @@ def _check_same(found: Checkpoint, stamp: dict[str, Any], folder: Path) -> None:
             f"{found.state['replicas']}",
             fix=f"go on with {found.state['replicas']} processes",
         )
+
+
+def _setting(config: TrainConfig, name: str) -> object:
+    return attrgetter(name)(config)

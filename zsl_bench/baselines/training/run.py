@@ -112,7 +112,7 @@ def _logged(
         training.store.forget_best_after(step or 0)
         training.log = MetricsLog(folder, resume_at=step, epochs=epochs, tensorboard=tensorboard)
     try:
-        with stop_signals() as training.stop:
+        with stop_signals(training.stop):
             yield
     finally:
         training.progress.finish()
@@ -187,6 +187,7 @@ def _training(
     network.train()
     trained: nn.Module = network
     source: BatchSource
+    stop = Stop()
     if config.model.family == "frozen":
         network.backbone.requires_grad_(False)
         trained = FrozenBackbone(network)
@@ -208,7 +209,11 @@ def _training(
         source = FeatureSource(bank, prepared.training_set.labels, config)
     else:
         source = ClipSource(
-            prepared.training_set, config, workers=workers, pinned=team.device.type == "cuda"
+            prepared.training_set,
+            config,
+            workers=workers,
+            pinned=team.device.type == "cuda",
+            stop=stop,
         )
     return Training(
         config=config,
@@ -222,7 +227,7 @@ def _training(
         store=store,
         log=None,
         progress=progress,
-        stop=Stop(),
+        stop=stop,
         workers=workers,
         stamp=stamp,
     )

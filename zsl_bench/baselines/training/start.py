@@ -94,8 +94,18 @@ def starting_network(config: TrainConfig, *, dim: int, progress: bool = False) -
     path = Path(given)
     if not path.exists() and _TORCHVISION.fullmatch(given):
         return _torchvision(config, dim, progress=progress)
+    if not (path / CONFIG_FILE).exists() or not (path / MODEL_FILE).exists():
+        _refuse_run_folder(path)
     state = _bare_state(path)
     return _carded(config, dim) if state is None else _bare(config, dim, state)
+
+
+def _refuse_run_folder(path: Path) -> None:
+    inside = path / "weights"
+    if (inside / MODEL_FILE).exists():
+        raise WeightsError(
+            f"model.weights = {str(path)!r}", found="the folder of a run", fix=f"give {inside}"
+        )
 
 
 def union(*parts: TrainingData) -> tuple[TrainingData, tuple[ClassSet, ...]]:

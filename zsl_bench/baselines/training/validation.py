@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from zsl_bench.baselines.training.loading import leave_signals
-from zsl_bench.baselines.training.modes import evaluating
+from zsl_bench.baselines.training.loading import in_order, leave_signals
+from zsl_bench.baselines.training.modes import Stop, evaluating
 from zsl_bench.baselines.training.sampler import sample_generator
 from zsl_bench.errors import DatasetError, VideoError
 from zsl_bench.scoring import ScoreMatrix, accuracy, cosine_scores, ranks_of_truth
 from zsl_bench.video import clip_policy, load_clips, load_image_clip
-from zsl_bench.workers import next_item, signal_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +47,7 @@ class HeldOutScore:
     unreadable: dict[int, str]
 
 
-def validate(
+def validate(  # noqa: PLR0913
     network: ZeroShotNetwork,
     held_out: TrainingSet,
     class_matrix: np.ndarray,
@@ -56,6 +55,7 @@ def validate(
     *,
     team: Replicas,
     workers: int,
+    stop: Stop | None = None,
 ) -> HeldOutScore:
     """Score held-out training classes: the first clip of a sample, the nearest class vector.
 
@@ -68,15 +68,19 @@ def validate(
         config: The training configuration.
         team: The replicas.
         workers: Processes that decode.
+        stop: Whether somebody asked the run to stop.
 
     Raises:
         DatasetError: No sample can be read.
     """
     team.share_buffers(network)
+    stop = stop or Stop()
     chosen = _spread(held_out, config.validation.max_samples)
     mine = chosen[team.rank :: team.size]
     parts = team.gather(
-        _embed(network, _Held(held_out, config, mine), team.device, config, workers=workers)
+        _embed(
+            network, _Held(held_out, config, mine), team.device, config, workers=workers, stop=stop
+        )
     )
     found = {position: vector for vectors, _ in parts for position, vector in vectors.items()}
     unreadable = {position: why for _, reasons in parts for position, why in reasons.items()}
@@ -155,13 +159,14 @@ def _embed(
     config: TrainConfig,
     *,
     workers: int,
+    stop: Stop,
 ) -> tuple[dict[int, np.ndarray], dict[int, str]]:
     """Return the vectors of the samples that can be read, and why the others cannot."""
     vectors: dict[int, np.ndarray] = {}
     unreadable: dict[int, str] = {}
     half = torch.autocast(device.type, torch.bfloat16, enabled=config.run.precision == "bf16")
     with evaluating(network), torch.no_grad(), half:
-        for batch in _batches(samples, workers):
+        for batch in _batches(samples, workers, stop):
             clips = {p: clip for p, clip in batch if isinstance(clip, torch.Tensor)}
             unreadable.update((p, why) for p, why in batch if isinstance(why, str))
             if clips:
@@ -170,7 +175,7 @@ def _embed(
     return vectors, unreadable
 
 
-def _batches(samples: _Held, workers: int) -> Iterator[list[tuple[int, Tensor | str]]]:
+def _batches(samples: _Held, workers: int, stop: Stop) -> Iterator[list[tuple[int, Tensor | str]]]:
     loader: DataLoader[Any] = DataLoader(
         samples,
         batch_size=_BATCH,
@@ -178,7 +183,6 @@ def _batches(samples: _Held, workers: int) -> Iterator[list[tuple[int, Tensor | 
         collate_fn=list,
         worker_init_fn=leave_signals if workers else None,
     )
-    with signal_kept():
-        items = iter(loader)
-    for _ in range(len(loader)):
-        yield next_item(items, workers)
+    indices = range(len(samples))
+    keys = [indices[first : first + _BATCH] for first in range(0, len(samples), _BATCH)]
+    yield from in_order(loader, keys, workers, stop)

@@ -235,6 +235,7 @@ class Watch:
             settings,
             team=training.team,
             workers=training.workers,
+            stop=training.stop,
         )
         self.progressed.held_out_unreadable.update(score.unreadable)
         self._check_share(self.progressed.held_out_unreadable, held_out)

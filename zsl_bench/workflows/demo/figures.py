@@ -74,7 +74,7 @@ def draw_predictions(
         Shown(
             path=videos / one.video,
             title=one.named,
-            note="right" if one.is_right else f"is {one.truth}",
+            note="right" if one.is_right else f"really {one.truth}",
             right=one.is_right,
         )
         for one in (predictions[number] for number in chosen)

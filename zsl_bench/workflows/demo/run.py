@@ -248,7 +248,7 @@ def _train(
     from zsl_bench.baselines.training.run import train
 
     what = "the whole network" if config.model.family == "e2e" else "the linear layer alone"
-    progress.note(f"training {what}: {config.optimiser.epochs} epochs")
+    progress.note(f"training {what}: epochs: {config.optimiser.epochs}")
     with watch.stage(config.model.family):
         report = train(config, folder, progress=progress.training)
     if report.weights is None:
