@@ -77,9 +77,11 @@ def test_every_help_works_and_ends_in_an_example(path):
 @pytest.mark.parametrize("path", commands())
 def test_every_example_runs(path, tmp_path, monkeypatch, write_video):
     write_video(tmp_path / "videos" / "ucf101" / "Archery" / "v_Archery_g01_c01.avi", frames=17)
-    first = write_video(tmp_path / "videos" / "kinetics700" / "air drumming" / "0.mp4", frames=17)
+    kinetics = tmp_path / "videos" / "kinetics700"
+    first = write_video(kinetics / "air drumming" / "0.mp4", frames=17)
     for number in range(1, 22):
         shutil.copy(first, first.with_name(f"{number}.mp4"))
+    shutil.copytree(first.parent, kinetics / "milking cow")
     monkeypatch.chdir(tmp_path)
     example = commands()[path].epilog.removeprefix("Example: zsl-bench ")
     done = CliRunner().invoke(main, shlex.split(example))
