@@ -77,6 +77,12 @@ def open_training_data(settings: DataSettings) -> Manifest:
         DatasetError: The folder or the list is not what it should be.
     """
     folder = Path(settings.path).expanduser()
+    if not folder.is_dir():
+        raise DatasetError(
+            f"training data {settings.dataset}",
+            found=f"no folder {settings.path}",
+            fix="set data.path to where it is",
+        )
     if settings.list is not None:
         return read_csv_list(settings.dataset, Path(settings.list).expanduser(), folder)
     if settings.kind == "images":
