@@ -23,7 +23,7 @@ _VERBS = {
 }
 
 
-_STOPPED = 130
+_INTERRUPTED = 130
 
 
 class _OneLine(click.ClickException):
@@ -73,7 +73,7 @@ class LazyGroup(click.Group):
             raise _OneLine(f"write the output: {error.strerror}; free some space") from error
         except KeyboardInterrupt:
             click.echo("zsl-bench: stopped by Ctrl-C", err=True)
-            raise click.exceptions.Exit(_STOPPED) from None
+            raise click.exceptions.Exit(_INTERRUPTED) from None
 
 
 @click.command(

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from zsl_bench.cli.progress import ProgressBar, TrainingBar
-from zsl_bench.cli.render import console, duration, percent, print_json, table
+from zsl_bench.cli.render import INTERRUPTED, console, duration, percent, print_json, table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from zsl_bench.workflows.demo.report import DemoReport, RecipeScores
 
-STOPPED = 130
 _CLEAR = 3
 """Standard errors of a difference that is called one."""
 
@@ -60,7 +59,7 @@ def demo(*, minutes: float | None, out: Path, seed: int, full: bool, as_json: bo
         report = run_demo(out, minutes=minutes, seed=seed, full=full, progress=bars)
     except KeyboardInterrupt:
         bars.note(f"\nstopped; remove {out} or give another folder with --out to begin anew")
-        raise click.exceptions.Exit(STOPPED) from None
+        raise click.exceptions.Exit(INTERRUPTED) from None
     if as_json:
         print_json(report.to_json())
     else:

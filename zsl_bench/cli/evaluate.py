@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zsl_bench.cli.progress import ProgressBar
-from zsl_bench.cli.render import console, count, percent, print_json, table
+from zsl_bench.cli.render import INTERRUPTED, console, count, percent, print_json, table
 from zsl_bench.errors import DatasetError, listing
 from zsl_bench.evaluation.settings import PRECISIONS
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from zsl_bench.results import EvaluationResult
     from zsl_bench.videos import Manifest
-
-STOPPED = 130
 
 
 def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -108,7 +106,7 @@ def evaluate(
         results = run(model, data=manifests, protocols=protocols, out=out, progress=bar, **settings)
     except KeyboardInterrupt:
         bar.note(f"\n{bar.stopped(out)}")
-        raise click.exceptions.Exit(STOPPED) from None
+        raise click.exceptions.Exit(INTERRUPTED) from None
     if as_json:
         print_json([result.to_json() for result in results])
     else:

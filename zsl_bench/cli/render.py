@@ -10,6 +10,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+INTERRUPTED, TERMINATED = 130, 143
+"""Exit statuses of a run that Ctrl-C or SIGTERM ended."""
 _PIPE_WIDTH = 160
 
 

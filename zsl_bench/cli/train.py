@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zsl_bench.cli.progress import TrainingBar
-from zsl_bench.cli.render import console, count, duration, percent, print_json
+from zsl_bench.cli.render import (
+    INTERRUPTED,
+    TERMINATED,
+    console,
+    count,
+    duration,
+    percent,
+    print_json,
+)
 from zsl_bench.errors import listing
 from zsl_bench.files import read_json
 
@@ -19,9 +27,6 @@ if TYPE_CHECKING:
 
     from zsl_bench.baselines.training.config import TrainConfig
     from zsl_bench.baselines.training.run import Prepared, TrainReport
-
-INTERRUPTED = 130
-TERMINATED = 143
 
 
 @click.command(

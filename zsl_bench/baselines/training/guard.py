@@ -93,14 +93,6 @@ class ClassAudit:
         }
 
 
-def audited_words(
-    classes: ClassSet, pretrained: tuple[ClassSet, ...], config: TrainConfig
-) -> set[str]:
-    """Return every word that the audit and the training need a vector for."""
-    sets = (classes, *pretrained, *map(class_list, config.audit.against))
-    return {word for one in sets for words in one.words for word in words}
-
-
 def audit_classes(
     classes: ClassSet,
     pretrained_on: TrainingData,
