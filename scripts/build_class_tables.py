@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 VERSION = 1
-RULES = "brattoli2020"
+RULES, PLAIN = "brattoli2020", "plain"
 DATASETS = (
     "ucf101",
     "hmdb51",
@@ -163,6 +163,13 @@ def class_words(dataset: str, name: str, rules: Rules, lemma: Lemma) -> list[str
     return WORD_RULES.get(dataset, words_of_kinetics)(name, rules, lemma)
 
 
+def words_by_rule(dataset: str, name: str, rules: Rules) -> dict[str, list[str]]:
+    """Return the words of a class, and where they differ those without lemmatisation, too."""
+    words = class_words(dataset, name, rules, nltk_lemma)
+    plain = class_words(dataset, name, rules, str)
+    return {"words": words} if plain == words else {"words": words, PLAIN: plain}
+
+
 def sun_name(name: str) -> str:
     """Drop the letter folder: ``/c/car_interior/backseat`` -> ``car_interior/backseat``."""
     return name.split("/", 2)[2]
@@ -208,11 +215,15 @@ def spellings(dataset: str, name: str, rules: Rules) -> list[str]:
 
 
 def build_table(dataset: str, names: Sequence[str], rules: Rules) -> dict[str, Any]:
-    """Make the table of one data set; an alias never names another class of the same set."""
+    """Make the table of one data set; an alias never names another class of the same set.
+
+    The words are those of the rule set that the table names; a class whose words are others under
+    ``plain`` has these beside them.
+    """
     rows = [
         {
             "name": name,
-            "words": class_words(dataset, name, rules, nltk_lemma),
+            **words_by_rule(dataset, name, rules),
             "label": label(dataset, name, rules),
             "aliases": [s for s in spellings(dataset, name, rules) if s not in names],
         }

@@ -178,9 +178,9 @@ def test_so_many_classes_have_a_word_without_a_bundled_vector(dataset: str, appr
     assert len(made.approximate_classes) == approximate
 
 
-def nearest(train: str, *tests: str) -> list[tuple[float, str, str]]:
+def nearest(train: str, *tests: str, rules: str = "brattoli2020") -> list[tuple[float, str, str]]:
     """Cosine distances by plain loops over words: (distance, class, nearest test class), sorted."""
-    sets = [load_class_set(name) for name in (train, *tests)]
+    sets = [load_class_set(name, rules) for name in (train, *tests)]
     wanted = {word for classes in sets for words in classes.words for word in words}
     vectors = load_word_vectors(words=wanted)
     spelled = {word: index for index, word in enumerate(sorted(wanted))}
@@ -236,3 +236,20 @@ def test_kinetics700_keeps_662_classes_with_the_known_closest_calls():
         (0.077, "swinging baseball bat"),
         (0.079, "playing clarinet"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("train", "tests", "kept", "equal"),
+    [
+        ("kinetics400", ["ucf101", "hmdb51"], 378, 21),
+        ("kinetics700", ["ucf101", "hmdb51"], 678, 21),
+        ("kinetics700", ["ucf101", "hmdb51", "activitynet200"], 605, 94),
+        ("activitynet200", ["ucf101", "hmdb51"], 180, 19),
+    ],
+)
+def test_so_many_classes_are_kept_under_plain(train: str, tests: list[str], kept: int, equal: int):
+    rows = nearest(train, *tests, rules="plain")
+    assert sum(distance >= 0.05 for distance, _, _ in rows) == kept
+    assert sum(distance < 1e-6 for distance, _, _ in rows) == equal
+    borderline = "Discus throw" if train == "activitynet200" else "canoeing or kayaking"
+    assert [name for distance, name, _ in rows[:-kept] if distance >= 1e-6] == [borderline]

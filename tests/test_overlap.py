@@ -77,6 +77,29 @@ def test_published_counts(train, against, kept):
     assert len(audit.kept) + len(audit.removed) == len(audit.train)
 
 
+@pytest.mark.parametrize(
+    ("train", "against", "kept", "plain"),
+    [
+        ("kinetics400", ["ucf101", "hmdb51"], 361, 378),
+        ("kinetics600", ["ucf101", "hmdb51"], 562, 578),
+        ("kinetics700", ["ucf101", "hmdb51"], 662, 678),
+        ("activitynet200", ["ucf101", "hmdb51"], 177, 180),
+        ("kinetics700", ["ucf101", "hmdb51", "activitynet200"], 586, 605),
+    ],
+)
+def test_counts_under_both_rule_sets_as_the_manual_has_them(train, against, kept, plain):
+    audits = [check_overlap(train, against, rules=rules) for rules in ("brattoli2020", "plain")]
+    assert [len(audit.kept) for audit in audits] == [kept, plain]
+    names = [{n.name for n in audit.kept} for audit in audits]
+    assert names[0] < names[1]
+
+
+def test_what_the_training_protocols_keep_is_kept_under_plain_too():
+    assert check_overlap("tp1", ["ucf101", "hmdb51"], rules="plain").removed == ()
+    three = ["ucf101", "hmdb51", "activitynet200"]
+    assert check_overlap("tp2", three, rules="plain").removed == ()
+
+
 def test_the_closest_calls_of_kinetics700():
     audit = check_overlap("kinetics700", ["ucf101", "hmdb51"])
     calls = [(n.name, n.nearest, round(n.distance, 3)) for n in audit.closest_calls(4)]

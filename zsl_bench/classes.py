@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from zsl_bench.class_files import read_names
 from zsl_bench.errors import ClassSetError, near_matches
 from zsl_bench.files import asset_path, read_asset, sha256_json
-from zsl_bench.words import label_of, words_of
+from zsl_bench.words import WordRules, check_rules, label_of, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator
 
 RULES = "brattoli2020"
+RULE_SETS: tuple[str, ...] = get_args(WordRules)
 
 _PREFERENCE = (
     "kinetics700",
@@ -43,9 +43,6 @@ _SHORT_NAMES = {
     "sun": "sun397",
     "ucf": "ucf101",
 }
-_COLUMNS = ("class", "class_name", "classname", "name", "label", "action", "activity")
-_SEPARATORS = {".csv": ",", ".tsv": "\t"}
-_SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,20 +170,28 @@ def bundled_class_sets() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in asset_path("classes").glob("*.json")))
 
 
-@lru_cache(maxsize=32)
-def load_class_set(name: str) -> ClassSet:
+def load_class_set(name: str, rules: str = RULES) -> ClassSet:
     """Load a bundled class set.
 
     Args:
         name: Such as ``ucf101``, ``hmdb51``, ``activitynet200``, ``kinetics700`` or ``sun397``.
+        rules: Rule set of the words: ``brattoli2020``, or ``plain`` for the same without
+            lemmatisation.
 
     Raises:
-        ClassSetError: There is no bundled set of that name; near names are suggested.
+        ClassSetError: There is no bundled set or no rule set of that name; near names are
+            suggested.
 
     Example:
-        >>> load_class_set("ucf101").words[0]
-        ('apply', 'eye', 'makeup')
+        >>> load_class_set("ucf101").words[3], load_class_set("ucf101", "plain").words[3]
+        (('baby', 'crawl'), ('baby', 'crawling'))
     """
+    check_rules(rules)
+    return _load(name, rules)
+
+
+@lru_cache(maxsize=32)
+def _load(name: str, rules: str) -> ClassSet:
     if name not in bundled_class_sets():
         raise ClassSetError(
             f"class set {name!r}",
@@ -195,27 +200,31 @@ def load_class_set(name: str) -> ClassSet:
         )
     table = read_asset("classes", f"{name}.json")
     rows = table["classes"]
+    words = (
+        row["words"] if rules == table["rules"] else row.get(rules, row["words"]) for row in rows
+    )
     return ClassSet(
         dataset=table["dataset"],
         version=table["version"],
         names=tuple(row["name"] for row in rows),
-        words=tuple(tuple(row["words"]) for row in rows),
+        words=tuple(map(tuple, words)),
         labels=tuple(row["label"] for row in rows),
         aliases=tuple(tuple(row["aliases"]) for row in rows),
-        rules=table["rules"],
+        rules=rules,
         source=table["source"],
     )
 
 
-def class_set(ref: str | Path) -> ClassSet:
+def class_set(ref: str | Path, rules: str = RULES) -> ClassSet:
     """Return the class set that a name or a path stands for.
 
     Args:
         ref: A bundled set, also as ``UCF-101``, ``kinetics_700``, ``k700`` or ``activitynet``; or
             the path of a class file. Write ``./k700`` for a file that is called like a set.
+        rules: Rule set of the words: ``brattoli2020`` or ``plain``.
 
     Raises:
-        ClassSetError: It is neither, or the file is malformed.
+        ClassSetError: It is neither, the file is malformed, or there is no such rule set.
 
     Example:
         >>> class_set("UCF-101").dataset
@@ -229,13 +238,13 @@ def class_set(ref: str | Path) -> ClassSet:
         folded = fold(ref)
         name = _SHORT_NAMES.get(folded, folded)
         if name in bundled_class_sets():
-            return load_class_set(name)
+            return load_class_set(name, rules)
     path = Path(ref)
     is_there = False
     with suppress(OSError, ValueError):
         is_there = path.exists()
     if is_there:
-        return read_class_file(path)
+        return read_class_file(path, rules)
     raise ClassSetError(
         f"class set {str(ref)!r}",
         found="neither a bundled set nor a file",
@@ -243,40 +252,26 @@ def class_set(ref: str | Path) -> ClassSet:
     )
 
 
-def read_class_file(path: Path) -> ClassSet:
-    """Read a list of class names from a file of one's own.
+def read_class_file(path: Path, rules: str = RULES) -> ClassSet:
+    """Read a list of class names from a file of one's own, named after the file.
 
-    A text file has one class a line; blank lines and lines that begin with ``#`` are skipped, and
-    so are running numbers before the names, as in UCF101's ``classInd.txt``. A ``.csv`` or ``.tsv``
-    has a column called class, class_name, classname, name, label, action or activity, in any case,
-    or no other column than the names. A ``.csv`` whose first line has semicolons and no comma is
-    separated by semicolons.
+    The forms are those of :func:`zsl_bench.class_files.read_names`: text with one class a line, or
+    a ``.csv`` or ``.tsv`` with a column of classes.
+
+    Args:
+        path: The file.
+        rules: Rule set of the words: ``brattoli2020`` or ``plain``.
 
     Raises:
         ClassSetError: The file is missing, empty or not UTF-8, or names a class twice; the line is
-            given.
+            given. Or there is no such rule set.
     """
-    asked = f"class file {path}"
-    text = _read_text(asked, path)
-    separator = _separator(path, text)
-    rows = _text_rows(text) if separator is None else _table_rows(asked, text, separator)
-    if not rows:
-        raise ClassSetError(asked, found="no classes", fix="write one class name a line")
-    lines: dict[str, int] = {}
-    for line, name in rows:
-        if not any(character.isalpha() for character in name):
-            raise ClassSetError(
-                asked, found=f"no letter in {name!r} (line {line})", fix="spell the class in words"
-            )
-        if name in lines:
-            raise ClassSetError(
-                asked, found=f"class {name!r} in lines {lines[name]} and {line}", fix="name it once"
-            )
-        lines[name] = line
-    return class_set_from_names(lines, dataset=path.stem, source=path.name)
+    return class_set_from_names(read_names(path), dataset=path.stem, source=path.name, rules=rules)
 
 
-def class_set_from_names(names: Iterable[str], *, dataset: str, source: str) -> ClassSet:
+def class_set_from_names(
+    names: Iterable[str], *, dataset: str, source: str, rules: str = RULES
+) -> ClassSet:
     """Make a class set of names alone.
 
     A name that a bundled set has keeps that set's words and label, so that the same class meets
@@ -288,109 +283,86 @@ def class_set_from_names(names: Iterable[str], *, dataset: str, source: str) -> 
         names: The class names, each once.
         dataset: What to call the set.
         source: Where the names come from.
+        rules: Rule set of the words: ``brattoli2020`` or ``plain``.
 
     Raises:
-        ClassSetError: There is no name, a name comes twice or has no letter.
+        ClassSetError: There is no name, a name comes twice or has no letter, or there is no such
+            rule set.
 
     Example:
         >>> class_set_from_names(["RidingACamel", "YoYo"], dataset="mine", source="me").words
         (('rid', 'camel'), ('yoyo',))
     """
+    check_rules(rules)
     listed = tuple(names)
-    known = [_known(name) for name in listed]
+    known = [next(_known(name, rules), None) for name in listed]
     return ClassSet(
         dataset=dataset,
         version=1,
         names=listed,
-        words=tuple(k[0] if k else words_of(n) for n, k in zip(listed, known, strict=True)),
+        words=tuple(k[0] if k else words_of(n, rules) for n, k in zip(listed, known, strict=True)),
         labels=tuple(k[1] if k else label_of(n) for n, k in zip(listed, known, strict=True)),
         aliases=((),) * len(listed),
+        rules=rules,
         source=source,
     )
 
 
-def _known(name: str) -> tuple[tuple[str, ...], str] | None:
-    """Return words and label of the bundled class that a name stands for."""
-    return _official_names().get(name) or _known_spellings().get(fold(name))
+def with_rules(classes: ClassSet, rules: str) -> ClassSet:
+    """Return the same classes with the words of another rule set.
 
+    Names, their order, labels and aliases stay; the fingerprint follows words and rules. A class
+    takes its words from where it had them: its own bundled set, else a bundled set that has its
+    name or another spelling of it, else ``zsl_bench.words``. A set under ``rules`` already is
+    returned as it is.
 
-@lru_cache(maxsize=1)
-def _official_names() -> Mapping[str, tuple[tuple[str, ...], str]]:
-    known: dict[str, tuple[tuple[str, ...], str]] = {}
-    for table in map(load_class_set, _PREFERENCE):
-        for name, words, label in zip(table.names, table.words, table.labels, strict=True):
-            known.setdefault(name, (words, label))
-    return known
+    Args:
+        classes: The classes.
+        rules: ``brattoli2020`` or ``plain``.
 
+    Raises:
+        ClassSetError: There is no such rule set, or a class has words that its own rule set does
+            not yield for its name, such as words made by hand: nothing says what they would be
+            under another one.
 
-@lru_cache(maxsize=1)
-def _known_spellings() -> Mapping[str, tuple[tuple[str, ...], str]]:
-    known: dict[str, tuple[tuple[str, ...], str]] = {}
-    for table in map(load_class_set, _PREFERENCE):
-        for spelling, i in table._by_spelling.items():
-            known.setdefault(spelling, (table.words[i], table.labels[i]))
-    return known
-
-
-def _read_text(asked: str, path: Path) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ClassSetError(
-            asked,
-            found=(error.strerror or str(error)).lower(),
-            fix="give a text or CSV file of class names",
-        ) from error
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ClassSetError(
-            asked, found=f"no UTF-8 text in line {line}", fix="save the file as UTF-8"
-        ) from error
-
-
-def _separator(path: Path, text: str) -> str | None:
-    """Return what stands between a table's columns, or None for a text file."""
-    separator = _SEPARATORS.get(path.suffix.lower())
-    first = text.lstrip().partition("\n")[0]
-    return ";" if separator == "," and ";" in first and "," not in first else separator
-
-
-def _text_rows(text: str) -> list[tuple[int, str]]:
-    lines = enumerate(re.split(r"\r\n|\r|\n", text), 1)
-    rows = [(i, line.strip()) for i, line in lines]
-    rows = [(i, line) for i, line in rows if line and not line.startswith("#")]
-    numbered = [re.match(r"(\d+)\s+(?=\S)", line) for _, line in rows]
-    numbers = [int(match[1]) for match in numbered if match]
-    if len(rows) > 1 and numbers in (list(range(len(rows))), list(range(1, len(rows) + 1))):
-        return [(i, line.split(None, 1)[1]) for i, line in rows]
-    return rows
-
-
-def _table_rows(asked: str, text: str, separator: str) -> list[tuple[int, str]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    try:
-        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except csv.Error as error:
-        raise ClassSetError(
-            asked, found=f"{error} (line {reader.line_num})", fix="mend the quotes"
-        ) from error
-    rows = [(line, cells) for line, cells in rows if any(cells)]
-    header = [cell.casefold() for cell in rows[0][1]] if rows else []
-    column = next((header.index(name) for name in _COLUMNS if name in header), None)
-    if column is not None:
-        rows = rows[1:]
-    for line, cells in rows:
-        if len(cells) > 1 and column is None:
+    Example:
+        >>> with_rules(load_class_set("hmdb51"), "plain") == load_class_set("hmdb51", "plain")
+        True
+    """
+    if classes.rules == rules:
+        return classes
+    check_rules(rules)
+    words = []
+    for name, own in zip(classes.names, classes.words, strict=True):
+        here = _readings(name, classes.dataset, classes.rules)
+        there = _readings(name, classes.dataset, rules)
+        found = next((new for old, new in zip(here, there, strict=False) if old == own), None)
+        if found is None:
             raise ClassSetError(
-                asked,
-                found=f"{len(cells)} columns in line {line}, none called {', '.join(_COLUMNS)}",
-                fix="name the column of the classes, or put names with "
-                f"{_SEPARATOR_NAMES[separator]} into quotes",
+                f"words of {classes.dataset} under the rule set {rules}",
+                found=f"class {name!r} with the words {' '.join(own)!r}, which the rule set "
+                f"{classes.rules} does not yield",
+                fix="keep its rule set, or make the set of its names alone",
             )
-        if len(cells) <= (column or 0) or not cells[column or 0]:
-            raise ClassSetError(
-                asked, found=f"no class name in line {line}", fix="fill the column of the classes"
-            )
-    return [(line, cells[column or 0]) for line, cells in rows]
+        words.append(found)
+    return replace(classes, words=tuple(words), rules=rules)
+
+
+def _readings(name: str, dataset: str, rules: str) -> list[tuple[str, ...]]:
+    """Return all words that a name may stand for, the likeliest first; none for unknown rules."""
+    if rules not in RULE_SETS:
+        return []
+    own = load_class_set(dataset, rules) if dataset in _PREFERENCE else None
+    at_home = [own.words[own.index(name)]] if own and name in own._positions else []
+    return [*at_home, *(words for words, _ in _known(name, rules)), words_of(name, rules)]
+
+
+def _known(name: str, rules: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield words and label of the bundled classes that a name may stand for, in their order."""
+    tables = [load_class_set(dataset, rules) for dataset in _PREFERENCE]
+    spelling = fold(name)
+    exact = [(table, table._positions.get(name)) for table in tables]
+    loose = [(table, table._by_spelling.get(spelling)) for table in tables]
+    for table, i in (*exact, *loose):
+        if i is not None:
+            yield table.words[i], table.labels[i]

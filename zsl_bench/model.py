@@ -17,7 +17,13 @@ from typing import (
     runtime_checkable,
 )
 
-from zsl_bench.classes import ClassSet, bundled_class_sets, class_set_from_names
+from zsl_bench.classes import (
+    RULE_SETS,
+    RULES,
+    ClassSet,
+    bundled_class_sets,
+    class_set_from_names,
+)
 from zsl_bench.errors import ModelError, ZslBenchError, near_matches
 from zsl_bench.files import sha256_file
 from zsl_bench.video import ClipSpec, clip_policy
@@ -55,6 +61,8 @@ class ModelCard:
         pooling: ``mean`` (average of clip vectors) or ``mean-of-unit`` (of unit clip vectors).
         scores: What ``score`` returns, for a model that offers it: ``cosine``, ``logits`` or
             ``probabilities``.
+        rules: Rule set of the words that stand for a class, ``brattoli2020`` or ``plain``, where
+            class vectors are made of words.
         trained_on: Classes of the labelled training data.
         pretrained_on: Classes of the pretraining data.
         licence: Licence of the weights.
@@ -68,6 +76,7 @@ class ModelCard:
     revision: str | None = None
     pooling: str = "mean"
     scores: str = "cosine"
+    rules: str = RULES
     trained_on: TrainingData = None
     pretrained_on: TrainingData = None
     licence: str = ""
@@ -84,6 +93,7 @@ class ModelCard:
         for field_name, value, known in (
             ("pooling", self.pooling, POOLINGS),
             ("scores", self.scores, SCORE_KINDS),
+            ("rules", self.rules, RULE_SETS),
         ):
             if value not in known:
                 raise ModelError(

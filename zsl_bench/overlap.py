@@ -146,7 +146,8 @@ def audit_overlap(
         threshold: Cosine distance below which a class is removed, 0 to 2.
 
     Raises:
-        ClassSetError: There is no test set, or one is named twice.
+        ClassSetError: There is no test set, one is named twice, or the words of the sets follow
+            different rule sets.
         ZslBenchError: The threshold is not a number from 0 to 2.
     """
     check_threshold(threshold)
@@ -232,3 +233,10 @@ def _check_tests(train: ClassSet, tests: Sequence[ClassSet]) -> None:
                 fix="name it once",
             )
         seen.add(test.fingerprint)
+    ruled = [f"{one.dataset} {one.rules}" for one in (train, *tests)]
+    if any(test.rules != train.rules for test in tests):
+        raise ClassSetError(
+            f"audit of {train.dataset}",
+            found=f"words by different rule sets: {', '.join(ruled)}",
+            fix="bring them under one with zsl_bench.classes.with_rules",
+        )

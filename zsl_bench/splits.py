@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zsl_bench.classes import (
+    RULE_SETS,
     ClassSet,
     bundled_class_sets,
     class_set,
     class_set_from_names,
     load_class_set,
+    with_rules,
 )
 from zsl_bench.errors import ClassSetError, ResultError, ZslBenchError, near_matches
 from zsl_bench.files import asset_path, read_json, sha256_json, write_json
@@ -94,7 +96,7 @@ class Split:
         write_json(path, self.to_json())
 
     def classes(self) -> ClassSet:
-        """Return the kept classes as a class set named after the split.
+        """Return the kept classes, with the words of the split's rules, named after the split.
 
         Raises:
             ClassSetError: The data set it was cut from is no bundled one, or has changed since.
@@ -110,7 +112,7 @@ class Split:
                 rules=self.rules,
                 source=f"split of {self.train[0]}",
             )
-        whole = load_class_set(self.train[0])
+        whole = load_class_set(self.train[0], self.rules)
         if whole.fingerprint != self.train[1]:
             raise ClassSetError(
                 f"classes of split {self.id}",
@@ -134,9 +136,10 @@ def split_from_audit(audit: OverlapAudit, *, split_id: str, version: int = 1) ->
         )
     train = audit.train
     kept = tuple(n.name for n in audit.kept)
-    bundled = train.dataset in bundled_class_sets() and load_class_set(train.dataset) == train
     own = (
-        () if bundled else tuple((train.words[i], train.labels[i]) for i in map(train.index, kept))
+        ()
+        if _is_bundled(train)
+        else tuple((train.words[i], train.labels[i]) for i in map(train.index, kept))
     )
     return Split(
         id=split_id,
@@ -152,6 +155,12 @@ def split_from_audit(audit: OverlapAudit, *, split_id: str, version: int = 1) ->
         vectors_digest=audit.vectors_digest,
         approximate_words=audit.approximate_words,
     )
+
+
+def _is_bundled(classes: ClassSet) -> bool:
+    name, rules = classes.dataset, classes.rules
+    is_known = name in bundled_class_sets() and rules in RULE_SETS
+    return is_known and load_class_set(name, rules) == classes
 
 
 def read_split(path: Path) -> Split:
@@ -215,12 +224,22 @@ def load_split(name: str) -> Split:
     return read_split(asset_path("splits", f"{known}.json"))
 
 
-def class_list(reference: str | Path) -> ClassSet:
+def class_list(reference: str | Path, rules: str | None = None) -> ClassSet:
     """Resolve a class list: a bundled set, a bundled split, a split file, or a list of one's own.
 
+    Args:
+        reference: Its name or path.
+        rules: Rule set of the words: ``brattoli2020`` or ``plain``; None for a split's own, and
+            ``brattoli2020`` for any other list.
+
     Raises:
-        ZslBenchError: There is no such list, or its file is not usable.
+        ZslBenchError: There is no such list or rule set, or the file is not usable.
     """
+    found = _class_list(reference)
+    return found if rules is None else with_rules(found, rules)
+
+
+def _class_list(reference: str | Path) -> ClassSet:
     text = str(reference)
     if _ALIASES.get(text.casefold(), text) in bundled_splits():
         return load_split(text).classes()
@@ -242,8 +261,9 @@ def check_overlap(
     *,
     threshold: float = DEFAULT_THRESHOLD,
     vectors: str | Path | None = None,
+    rules: str | None = None,
 ) -> OverlapAudit:
-    """Audit a training class list against test class lists.
+    """Audit a training class list against test class lists, all under one rule set for words.
 
     Args:
         train: A bundled set or split such as ``kinetics700`` or ``tp1``, a split file, a text or
@@ -251,19 +271,26 @@ def check_overlap(
         against: One or more names, files or class sets.
         threshold: Cosine distance below which a class is removed.
         vectors: A word-vector file, or None for the bundled vectors.
+        rules: Rule set of the words, ``brattoli2020`` or ``plain``, which every list is brought
+            under. None for that of the training list: a split's or class set's own, else
+            ``brattoli2020``.
 
     Raises:
-        ZslBenchError: A list, file or threshold is not usable; the message says what to do.
+        ZslBenchError: A list, file, rule set or threshold is not usable, or a class has words of
+            its own that no rule set made; the message says what to do.
 
     Example:
         >>> audit = check_overlap("kinetics400", ["ucf101", "hmdb51"])
         >>> len(audit.kept)
         361
+        >>> len(check_overlap("kinetics400", ["ucf101", "hmdb51"], rules="plain").kept)
+        378
     """
     check_threshold(threshold)
     several = [against] if isinstance(against, (str, Path, ClassSet)) else against
     train_set = _as_list(train)
-    tests = [_as_list(test) for test in several]
+    chosen = train_set.rules if rules is None else rules
+    train_set, *tests = (with_rules(one, chosen) for one in (train_set, *map(_as_list, several)))
     words = {w for s in (train_set, *tests) for words in s.words for w in words}
     loaded = load_word_vectors(vectors, words=words)
     return audit_overlap(train_set, tests, vectors=loaded, threshold=threshold)

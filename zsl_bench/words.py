@@ -1,7 +1,8 @@
 """From a class name to words: tokens, verb lemmas and a readable label, without NLTK.
 
-The rule set is ``brattoli2020``, after the code released with the paper. The bundled class sets
-carry their words as data; the functions here serve the class names of a stranger.
+There are two rule sets: ``brattoli2020``, after the code released with the paper, and ``plain``,
+the same without lemmatisation. The bundled class sets carry their words as data; the functions
+here serve the class names of a stranger.
 """
 
 from __future__ import annotations
@@ -10,13 +11,18 @@ import re
 import unicodedata
 from functools import lru_cache
 from itertools import pairwise
+from typing import Literal, get_args
 
+from zsl_bench.errors import ClassSetError, near_matches
 from zsl_bench.files import asset_path
+
+WordRules = Literal["brattoli2020", "plain"]
+"""``brattoli2020`` takes verbs to their base form, ``plain`` leaves every word as it is spelt."""
 
 STOP_WORDS = frozenset(
     {"a", "the", "of", "and", "at", "on", "in", "an", "or", "do", "using", "with"}
 )
-"""Words that the rule set drops from a Kinetics-like name, before lemmatisation."""
+"""Words that both rule sets drop from a Kinetics-like name, before lemmatisation."""
 
 _VERB_ENDINGS = (
     ("s", ""),
@@ -33,30 +39,53 @@ _NEGATION = re.compile(r"\(\s*not\b.*", re.IGNORECASE | re.DOTALL)
 _UNIT = re.compile(r"[^\W\d_]{1,2}(?![^\W\d_])")
 
 
-def words_of(name: str) -> tuple[str, ...]:
+def check_rules(rules: str) -> None:
+    """Refuse the name of no rule set.
+
+    Raises:
+        ClassSetError: There is no such rule set; near names are suggested.
+    """
+    known = get_args(WordRules)
+    if rules not in known:
+        raise ClassSetError(
+            f"word rules {rules!r}",
+            found="no rule set of that name",
+            fix=near_matches(str(rules), known),
+        )
+
+
+def words_of(name: str, rules: str = "brattoli2020") -> tuple[str, ...]:
     """Return the words whose vectors stand for a class name that no bundled set knows.
 
     The name is split at capitals (``HandstandPushups``), spaces, underscores, slashes, hyphens and
-    punctuation; everything from ``(not`` on is dropped; the words are lower-cased, stop words go,
-    and words that can be verbs become their base form. Where nothing would be left, as for
-    ``doing`` or ``on and on``, the dropped words are kept.
+    punctuation; everything from ``(not`` on is dropped; the words are lower-cased and stop words
+    go. Where nothing would be left, as for ``using`` or ``on and on``, the dropped words are kept.
+    Under ``brattoli2020`` words that can be verbs then become their base form.
 
     Args:
         name: A class name in any of the usual spellings.
+        rules: ``brattoli2020`` or ``plain``.
 
     Returns:
         The words in the name's order, repeats kept; empty if the name has no letter.
 
+    Raises:
+        ClassSetError: There is no such rule set.
+
     Example:
         >>> words_of("WritingOnBoard"), words_of("petting animal (not cat)")
         (('write', 'board'), ('pet', 'animal'))
+        >>> words_of("WritingOnBoard", "plain")
+        ('writing', 'board')
     """
+    check_rules(rules)
     if not any(character.isalpha() for character in name):
         return ()
     affirmed = _tokens(_NEGATION.sub("", name))
     tokens = affirmed if any(map(_has_letter, affirmed)) else _tokens(name)
     kept = [token for token in tokens if token not in STOP_WORDS]
-    return tuple(verb_lemma(token) for token in kept or tokens)
+    chosen = kept or tokens
+    return tuple(chosen if rules == "plain" else map(verb_lemma, chosen))
 
 
 def label_of(name: str) -> str:

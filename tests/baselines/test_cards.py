@@ -54,6 +54,22 @@ def test_a_card_survives_json(declared):
     assert again.revision is None
 
 
+def test_a_card_keeps_its_rules_for_words():
+    plain = load_class_set("hmdb51", "plain")
+    card = ModelCard(name="m", rules="plain", trained_on=(plain,))
+    again = card_from_json(json.loads(json.dumps(card_to_json(card))), asked="card")
+    assert again.rules == "plain"
+    assert again.trained_on[0].fingerprint == plain.fingerprint
+    assert card_from_json(minimal(), asked="card").rules == "brattoli2020"
+    entries = [
+        {"dataset": "ucf101", "classes": ["BabyCrawling"], "rules": "plain"},
+        {"dataset": "mine", "classes": ["peeling potatoes"], "rules": "plain"},
+    ]
+    first, second = card_from_json(minimal(trained_on=entries), asked="card").trained_on
+    assert (first.words, first.rules) == ((("baby", "crawling"),), "plain")
+    assert (second.words, second.rules) == ((("peeling", "potatoes"),), "plain")
+
+
 def test_classes_without_words_get_the_bundled_or_the_rules_words():
     entries = [
         {"dataset": "ucf101", "classes": ["YoYo", "Archery"]},
@@ -77,6 +93,12 @@ def test_classes_without_words_get_the_bundled_or_the_rules_words():
         (minimal(trained_on=[{"dataset": "x", "classes": "abc", "words": 3}]), "not iterable"),
         (minimal(trained_on=[{"dataset": "x", "classes": [1]}]), "1 is not text"),
         (minimal(trained_on=[{"dataset": "ucf101", "classes": ["Yo"]}]), "did you mean 'YoYo'"),
+        (minimal(rules="plian"), "rules 'plian'; did you mean 'plain'"),
+        (minimal(rules=3), "rules is not text"),
+        (
+            minimal(trained_on=[{"dataset": "x", "classes": ["a b"], "rules": "plian"}]),
+            "trained_on: no rule set of that name; did you mean 'plain'",
+        ),
         (minimal(trained_on=[{"dataset": "x", "classes": ["a", "a"]}]), "twice"),
         (minimal(licence=3), "licence is not text"),
         (minimal(clip=3), "clip is no object"),

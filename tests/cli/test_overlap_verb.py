@@ -96,3 +96,27 @@ def test_an_unwritable_split_leaves_nothing(tmp_path):
     assert done.exit_code == 1
     assert "write" in done.stderr
     assert list(tmp_path.iterdir()) == [blocker]
+
+
+def test_words_names_the_rule_set_and_the_split_keeps_it(tmp_path):
+    path = tmp_path / "plain.json"
+    arguments = ("--against", "ucf101", "--against", "hmdb51", "--words", "plain")
+    done = run("kinetics700", *arguments, "--out", str(path))
+    assert done.exit_code == 0
+    text = " ".join(done.stdout.split())
+    assert "22 of 700 classes of kinetics700 overlap" in text
+    assert "678 are kept" in text
+    assert "rules plain)" in text
+    assert read_split(path).rules == "plain"
+    again = as_json(str(path), "--against", "ucf101", "--against", "hmdb51")
+    assert (again["rules"], again["num_train"], again["num_removed"]) == ("plain", 678, 0)
+    released = as_json(str(path), *arguments[:4], "--words", "brattoli2020")
+    assert (released["rules"], released["num_kept"]) == ("brattoli2020", 662)
+
+
+def test_an_unknown_rule_set_is_one_line():
+    done = run("kinetics700", "--against", "ucf101", "--words", "plian")
+    assert done.exit_code == 1
+    assert done.stderr.count("\n") == 1
+    assert "'plian'" in done.stderr
+    assert "did you mean 'plain'?" in done.stderr

@@ -80,7 +80,7 @@ def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(workplace):
     assert told["would train"] == "tiny: e2e r2plus1d_tiny from random initialisation, seed 0"
     assert told["classes"] == "2 with 6 samples, and 2 held out: green ball, grey ball"
     assert told["steps"] == "2 of 3 clips in each of 3 epochs, for one process"
-    assert told["verdict"] == "disjoint from ucf101, hmdb51 (threshold 0.05)"
+    assert told["verdict"] == "disjoint from ucf101, hmdb51 (rules brattoli2020, threshold 0.05)"
     assert sorted(workplace.rglob("*")) == before
 
 
@@ -89,6 +89,20 @@ def test_a_dry_run_as_json(workplace):
     assert (plan["name"], plan["dataset"], plan["classes"]) == ("tiny", "balls", 4)
     assert (plan["samples"], plan["steps_per_epoch"], plan["epochs"]) == (12, 4, 3)
     assert plan["audit"]["overlap"] == []
+
+
+def test_words_names_the_rule_set_of_audit_training_and_card(workplace):
+    told = findings(run("tiny.toml", "--words", "plain", "--dry-run").stdout)
+    assert told["verdict"] == "disjoint from ucf101, hmdb51 (rules plain, threshold 0.05)"
+    done = run("tiny.toml", "--words", "plain", "--set", "optimiser.epochs=1")
+    assert done.exit_code == 0, done.output
+    card = json.loads((workplace / "runs" / "tiny" / "weights" / "card.json").read_text())
+    assert card["rules"] == "plain"
+    assert [one["rules"] for one in card["trained_on"]] == ["plain"]
+    wrong = run("tiny.toml", "--words", "plian")
+    assert wrong.exit_code == 1
+    assert wrong.stderr.count("\n") == 1
+    assert "model.words = 'plian'; did you mean 'plain'?" in wrong.stderr
 
 
 def test_training_ends_with_weights_that_can_be_scored(workplace):

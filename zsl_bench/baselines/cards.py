@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CARD_SCHEMA = 1
 CARD_SOURCE = "card.json"
 _DECLARED = ("trained_on", "pretrained_on")
-_TEXTS = ("name", "policy", "pooling", "licence", "citation", "description")
+_TEXTS = ("name", "policy", "pooling", "rules", "licence", "citation", "description")
 _KNOWN = frozenset({"schema", "clip", "training", *_DECLARED, *_TEXTS})
 
 
@@ -218,10 +218,11 @@ def _declaration_from_json(value: object, key: str, asked: str) -> TrainingData:
 def _class_set(entry: Mapping[str, Any]) -> ClassSet:
     """Make the class set of one declared data set; words are its own, the bundled or by rule."""
     dataset, names = _text(entry["dataset"]), tuple(_text(name) for name in entry["classes"])
+    rules = _text(entry.get("rules", RULES))
     if "words" not in entry:
         if dataset in bundled_class_sets():
-            return load_class_set(dataset).select(names)
-        return class_set_from_names(names, dataset=dataset, source=CARD_SOURCE)
+            return load_class_set(dataset, rules).select(names)
+        return class_set_from_names(names, dataset=dataset, source=CARD_SOURCE, rules=rules)
     return ClassSet(
         dataset=dataset,
         version=int(entry.get("version", 1)),
@@ -229,7 +230,7 @@ def _class_set(entry: Mapping[str, Any]) -> ClassSet:
         words=tuple(tuple(_text(word) for word in row) for row in entry["words"]),
         labels=tuple(_text(label) for label in entry.get("labels", map(label_of, names))),
         aliases=((),) * len(names),
-        rules=_text(entry.get("rules", RULES)),
+        rules=rules,
         source=_text(entry.get("source", CARD_SOURCE)),
     )
 

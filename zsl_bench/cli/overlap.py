@@ -37,6 +37,11 @@ FOUND = 3
     help="Cosine distance below which a training class is removed, 0 to 2.",
 )  # fmt: skip
 @click.option(
+    "--words", metavar="RULES",
+    help="Rule set of the words, for all lists: brattoli2020, or plain for the same without "
+    "lemmatisation. Default: a split's own, else brattoli2020.",
+)  # fmt: skip
+@click.option(
     "--vectors", metavar="PATH",
     help="Word vectors: GoogleNews .bin or .bin.gz, gensim .kv, GloVe or word2vec text, or "
     "gensim:NAME. Default: the bundled subset of GoogleNews.",
@@ -53,6 +58,7 @@ def check_overlap(
     train: str,
     against: tuple[str, ...],
     threshold: float,
+    words: str | None,
     vectors: str | None,
     out: Path | None,
     show_all: bool,
@@ -65,7 +71,7 @@ def check_overlap(
     kinetics400, kinetics600, kinetics700, sun397), a bundled split (tp1, tp2), a split file, or a
     text or CSV file with one class a line.
     """
-    audit = audit_lists(train, list(against), threshold=threshold, vectors=vectors)
+    audit = audit_lists(train, list(against), threshold=threshold, vectors=vectors, rules=words)
     if out is not None:
         split_from_audit(audit, split_id=out.stem).save(out)
     if as_json:

@@ -44,6 +44,11 @@ if TYPE_CHECKING:
     help="Change one setting; may be given several times.",
 )  # fmt: skip
 @click.option(
+    "--words", metavar="RULES",
+    help="Rule set of the words that stand for a class, brattoli2020 or plain; short for "
+    "--set model.words=RULES.",
+)  # fmt: skip
+@click.option(
     "--samples", type=click.IntRange(min=0), default=0, metavar="N",
     help="Save the first N training clips as pictures to look at.",
 )  # fmt: skip
@@ -58,6 +63,7 @@ def train(
     out: Path | None,
     resume: bool,
     overrides: tuple[str, ...],
+    words: str | None,
     samples: int,
     tensorboard: bool,
     dry_run: bool,
@@ -72,6 +78,8 @@ def train(
     """
     from zsl_bench.baselines.training.config_files import load_config
 
+    if words is not None:
+        overrides = (*overrides, f"model.words={words}")
     settings = load_config(config, overrides=overrides)
     if dry_run:
         from zsl_bench.baselines.training.run import prepare
@@ -214,7 +222,9 @@ def _verdict(audit: Mapping[str, Any]) -> str:
     if audit["pretraining_silent"]:
         found.append(f"not disjoint: the pretraining data is {audit['pretraining_silent']}")
     if not found:
-        found.append(f"disjoint from {tests} (threshold {audit['threshold']:g})")
+        found.append(
+            f"disjoint from {tests} (rules {audit['rules']}, threshold {audit['threshold']:g})"
+        )
     if audit["removed"]:
         left_out = count(len(audit["removed"]), "overlapping class", "overlapping classes")
         found.append(f"{left_out} left out")

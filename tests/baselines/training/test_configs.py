@@ -27,7 +27,7 @@ from zsl_bench.baselines.training.config_files import (
     config_from_json,
     load_config,
 )
-from zsl_bench.classes import load_class_set
+from zsl_bench.classes import RULE_SETS, load_class_set
 from zsl_bench.errors import ModelError, ZslBenchError
 from zsl_bench.splits import load_split
 
@@ -130,6 +130,10 @@ def test_bundled_names_of_classes_and_splits_exist():
 )
 def test_the_schedule_at_the_papers_epochs(epoch, rate):
     assert OptimiserSettings().learning_rate_at(epoch) == pytest.approx(rate, rel=1e-12)
+
+
+def test_the_rule_sets_for_words_are_those_of_the_class_sets():
+    assert get_args(get_type_hints(type(PLAIN.model))["words"]) == RULE_SETS
 
 
 @given(
@@ -262,6 +266,7 @@ def test_later_overrides_win_and_the_name_can_be_changed(tmp_path):
         (DATA + "[optimiser]\nloss = []\n", "optimiser.loss = []"),
         (DATA + '[model]\nfamily = "freezed"\n', "did you mean 'frozen'"),
         (DATA + "[model]\nnetwork = 1979-05-27\n", "give text in quotes"),
+        (DATA + '[model]\nwords = "plian"\n', "model.words = 'plian'; did you mean 'plain'"),
         ("data = 3\n", "data is no table; write it as [data]"),
         ("[[data]]\n", "data is no table"),
         ('[data]\npath = "x"\n', "[data] lacks a field; give dataset"),

@@ -27,6 +27,7 @@ from zsl_bench.classes import load_class_set
 from zsl_bench.errors import ClassSetError, DatasetError, ModelError, WordVectorError
 from zsl_bench.splits import read_split
 from zsl_bench.verdict import zero_shot_verdict
+from zsl_bench.videos import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,8 +73,8 @@ def test_a_run_leaves_what_the_next_step_needs(tiny_config, tmp_path: Path) -> N
     report = train(config, tmp_path / "run", samples=3)
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert names == {
-        "audit.json", "checkpoints", "config.json", "metrics.csv", "samples", "split.json",
-        "unreadable.csv", "weights",
+        "audit.json", "checkpoints", "config.json", "manifest.json", "metrics.csv", "samples",
+        "split.json", "unreadable.csv", "weights",
     }  # fmt: skip
     assert {p.name for p in (tmp_path / "run" / "samples").iterdir()} == {
         "epoch-0.png", "epoch-0.gif",
@@ -86,6 +87,9 @@ def test_a_run_leaves_what_the_next_step_needs(tiny_config, tmp_path: Path) -> N
     assert not set(trained.names) & set(held_out.names)
     split = read_split(tmp_path / "run" / "split.json")
     assert set(split.kept) == {*trained.names, *held_out.names}
+    manifest = Manifest.load(tmp_path / "run" / "manifest.json")
+    assert {video.label for video in manifest.videos} == {*trained.names, *held_out.names}
+    assert manifest.resolve(manifest.videos[0]).exists()
     card = json.loads((tmp_path / "run" / "weights" / "card.json").read_text())
     assert card["training"]["config"] == config.to_json()
     assert card["training"]["selected_epoch"] == report.selected_epoch

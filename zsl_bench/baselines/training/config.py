@@ -32,6 +32,7 @@ class ModelSettings:
         pretrained_on: What given weights have seen, where they do not say: a class list (a bundled
             name or a file), ``open`` for data that cannot be enumerated, or ``undeclared``.
         dropout: Before the linear layer; None for the network's own (0.05, C3D 0.10).
+        words: Rule set of the words that stand for the classes, in training and in the audit.
         vectors: Word-vector file; None for the bundled subset.
         allow_approximate: Let a hash stand in for a word without a vector.
     """
@@ -41,6 +42,7 @@ class ModelSettings:
     weights: str | None = None
     pretrained_on: str | None = None
     dropout: float | None = None
+    words: Literal["brattoli2020", "plain"] = "brattoli2020"
     vectors: str | None = None
     allow_approximate: bool = False
 
@@ -347,9 +349,7 @@ def with_settings(config: TrainConfig, **sections: Mapping[str, Any]) -> TrainCo
         config: The configuration.
         **sections: For each section the fields to change, such as ``run={"seed": 1}``.
     """
-    changed: dict[str, Any] = {
-        name: replace(getattr(config, name), **values) for name, values in sections.items()
-    }
+    changed = {name: replace(getattr(config, name), **new) for name, new in sections.items()}
     return replace(config, **changed)
 
 

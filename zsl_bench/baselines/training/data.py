@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -54,6 +54,19 @@ class TrainingSet:
     def path(self, position: int) -> Path:
         """Return the file of a sample."""
         return self.manifest.resolve(self.rows[position])
+
+    def used_manifest(self) -> Manifest:
+        """Return the manifest of the samples trained on and held out, and of no others."""
+        rows = self.rows if self.held_out is None else (*self.rows, *self.held_out.rows)
+        used = {video.id for video in rows}
+        return replace(
+            self.manifest,
+            videos=rows,
+            expected=None,
+            missing=(),
+            extra=(),
+            unreadable=tuple(pair for pair in self.manifest.unreadable if pair[0] in used),
+        )
 
     @cached_property
     def digest(self) -> str:

@@ -104,7 +104,8 @@ def audit_classes(
     """Compare the training and the pretraining classes with the test sets (paper Eqs. 3 and 4).
 
     Args:
-        classes: The candidate training classes.
+        classes: The candidate training classes, with the words of ``config.model.words``, as all
+            that follow.
         pretrained_on: What the starting weights have seen.
         config: Names the test sets and says what to do about an overlap.
         vectors: Word vectors.
@@ -115,7 +116,7 @@ def audit_classes(
             configuration does not allow it; or no class is left.
     """
     settings = config.audit
-    tests = [class_list(reference) for reference in settings.against]
+    tests = [class_list(reference, config.model.words) for reference in settings.against]
     sets = (*(pretrained_on if isinstance(pretrained_on, tuple) else ()), *known)
     threshold = max(settings.threshold, _EQUAL)
     audits = [

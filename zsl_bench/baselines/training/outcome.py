@@ -126,6 +126,7 @@ def trained_card(prepared: Prepared) -> ModelCard:
         name=config.name,
         clip=config.clips.spec,
         policy=config.clips.policy,
+        rules=config.model.words,
         trained_on=tuple(trained_on),
         pretrained_on=start.pretrained_on,
         description=description,

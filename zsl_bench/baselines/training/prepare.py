@@ -12,7 +12,7 @@ from zsl_bench.baselines.training.data import (
 )
 from zsl_bench.baselines.training.guard import audit_classes
 from zsl_bench.baselines.training.start import starting_network
-from zsl_bench.classes import bundled_class_sets, load_class_set
+from zsl_bench.classes import RULE_SETS, bundled_class_sets, load_class_set, with_rules
 from zsl_bench.device import choose_device
 from zsl_bench.errors import ModelError, WordVectorError, listing
 from zsl_bench.splits import class_list
@@ -68,9 +68,11 @@ def prepare(config: TrainConfig, *, progress: bool = False) -> Prepared:
     """
     device = choose_device(config.run.device)
     manifest = open_training_data(config.data)
+    rules = config.model.words
     candidates, notes = candidate_classes(manifest, config.data)
-    tests = [class_list(reference) for reference in config.audit.against]
-    bundled = [load_class_set(name) for name in bundled_class_sets()]
+    candidates = with_rules(candidates, rules)
+    tests = [class_list(reference, rules) for reference in config.audit.against]
+    bundled = [load_class_set(name, by) for name in bundled_class_sets() for by in RULE_SETS]
     vectors = load_word_vectors(config.model.vectors, words=_words([candidates, *tests, *bundled]))
     start = starting_network(config, dim=vectors.dim, progress=progress)
     seen = (*(start.pretrained_on if isinstance(start.pretrained_on, tuple) else ()), *start.known)

@@ -140,6 +140,7 @@ def _begin(prepared: Prepared, folder: Path, *, samples: int) -> None:
         split.save(folder / "split.json")
     else:
         (folder / "split.json").unlink(missing_ok=True)
+    prepared.training_set.used_manifest().save(folder / "manifest.json")
     if samples:
         _save_samples(prepared, folder / _SAMPLES, samples)
 

@@ -25,6 +25,7 @@ from zsl_bench.baselines.state_files import (
     strip_parallel,
 )
 from zsl_bench.baselines.weights import CONFIG_FILE, MODEL_FILE, load_weights
+from zsl_bench.classes import with_rules
 from zsl_bench.errors import WeightsError, listing
 from zsl_bench.model import state_digest
 from zsl_bench.splits import class_list
@@ -49,6 +50,8 @@ _UNDECLARED = "undeclared"
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Start:
     """A network before its first training step.
+
+    The classes that its weights have seen have the words of ``config.model.words``.
 
     Attributes:
         network: The network with its starting weights, on the CPU, in training mode.
@@ -273,6 +276,10 @@ def _declared(settings: ModelSettings) -> TrainingData:
     return "open" if value == "open" else (class_list(value),)
 
 
+def _ruled(data: TrainingData, rules: str) -> TrainingData:
+    return tuple(with_rules(one, rules) for one in data) if isinstance(data, tuple) else data
+
+
 def _refuse_declaration(settings: ModelSettings, found: str, fix: str) -> None:
     value = settings.pretrained_on
     if value is not None:
@@ -291,7 +298,7 @@ def _start(
 ) -> Start:
     if settings.dropout is not None:
         network.dropout = nn.Dropout(settings.dropout)
-    pretrained_on, known = union(*seen)
+    pretrained_on, known = union(*(_ruled(part, settings.words) for part in seen))
     return Start(
         network=network,
         digest=state_digest(network.state_dict()),
