@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from zsl_bench.classes import load_class_set
-from zsl_bench.protocols import custom_protocol, resolve_protocol, score_protocol
+from zsl_bench.datasets.expected import official_list
+from zsl_bench.errors import ProtocolError, ResultError
+from zsl_bench.protocols import (
+    ListedVideos,
+    custom_protocol,
+    rank_trials,
+    resolve_protocol,
+    score_protocol,
+)
 from zsl_bench.scoring import ScoreMatrix, cosine_scores
 
 
@@ -58,7 +66,7 @@ def test_scores_equal_the_brute_force_scorer(dataset, protocol, duplicates):
     resolved = resolve_protocol(protocol, load_class_set(dataset))
     scored = score_protocol(matrix, resolved)
     expected = [
-        brute_trial(matrix.classes, matrix.labels, matrix.scores, trial)
+        brute_trial(matrix.classes, matrix.labels, matrix.scores, trial.classes)
         for trial in resolved.trials
     ]
     for trial, (top1, top5, per_class) in zip(scored.trials, expected, strict=True):
@@ -112,7 +120,7 @@ def test_trials_without_a_video_are_not_scorable_and_not_zero():
     )
     resolved = resolve_protocol("1", load_class_set("ucf101"))
     scored = score_protocol(part, resolved)
-    without = [i for i, trial in enumerate(resolved.trials) if "Archery" not in trial]
+    without = [i for i, trial in enumerate(resolved.trials) if "Archery" not in trial.classes]
     assert 0 < len(without) < 10
     assert list(scored.unscorable) == without
     assert all(scored.trials[i].top1 is None for i in without)
@@ -139,3 +147,140 @@ def test_nothing_scored_at_all_gives_none_everywhere():
     scored = score_protocol(empty, protocol)
     assert scored.unscorable == (0,)
     assert set(scored.mean.values()) == {None}
+
+
+def official_matrix(dataset: str, step: int, extra: tuple[str, ...] = ()) -> ScoreMatrix:
+    """Random scores for every ``step``-th official video."""
+    rng = np.random.default_rng(step)
+    names = load_class_set(dataset).names
+    videos = list(official_list(dataset).videos.values())[::step]
+    labels = np.array([names.index(video.label) for video in videos])
+    scores = rng.integers(0, 9, size=(len(videos), len(names) + len(extra))).astype(np.float64)
+    scores[np.arange(len(videos)), labels] += rng.integers(0, 9, size=len(videos))
+    return ScoreMatrix(
+        classes=names + extra,
+        video_ids=tuple(video.id for video in videos),
+        labels=labels,
+        scores=scores,
+    )
+
+
+def official_lists(dataset: str) -> dict[str, ListedVideos]:
+    official = official_list(dataset)
+    names = load_class_set(dataset).names
+    return {
+        name: ListedVideos(ids=ids, expected=official.counts(ids, names))
+        for name, ids in official.splits.items()
+    }
+
+
+@pytest.mark.parametrize("dataset", ["ucf101", "hmdb51"])
+def test_each_trial_takes_the_rows_and_the_expected_videos_of_its_list(dataset):
+    matrix, lists = official_matrix(dataset, 7), official_lists(dataset)
+    protocol = resolve_protocol("xclip-3splits", load_class_set(dataset))
+    scored = score_protocol(matrix, protocol, lists=lists, expected=lists["all"].expected)
+    for trial, found in zip(protocol.trials, scored.trials, strict=True):
+        ids = lists[trial.videos].ids
+        rows = [i for i, video in enumerate(matrix.video_ids) if video in ids]
+        assert found.videos == trial.videos
+        assert found.num_videos == len(rows)
+        assert found.num_expected == len(ids)
+        top1, top5, per_class = brute_trial(
+            matrix.classes, matrix.labels[rows], matrix.scores[rows], trial.classes
+        )
+        assert (found.top1, found.top5) == (top1, top5)
+        assert found.mean_per_class == pytest.approx(per_class, abs=1e-12)
+    assert len({trial.num_videos for trial in scored.trials}) > 1
+
+
+def test_a_matrix_that_is_the_list_needs_no_lists():
+    lists = official_lists("ucf101")
+    matrix = official_matrix("ucf101", 5)
+    protocol = resolve_protocol("weng-half-list01", load_class_set("ucf101"))
+    part = [i for i, v in enumerate(matrix.video_ids) if v in lists["testlist01"].ids]
+    listed = ScoreMatrix(
+        classes=matrix.classes,
+        video_ids=tuple(matrix.video_ids[i] for i in part),
+        labels=matrix.labels[part],
+        scores=matrix.scores[part],
+    )
+    expected = lists["testlist01"].expected
+    alone = score_protocol(listed, protocol, expected=expected)
+    assert alone == score_protocol(matrix, protocol, lists=lists)
+    assert alone == score_protocol(matrix, protocol, lists=lists, expected=lists["all"].expected)
+
+
+def test_different_lists_cannot_be_guessed():
+    matrix = official_matrix("hmdb51", 31)
+    protocol = resolve_protocol("xclip-3splits", load_class_set("hmdb51"))
+    with pytest.raises(ProtocolError, match="no list split1-test"):
+        rank_trials(matrix, protocol)
+    lists = official_lists("hmdb51")
+    del lists["split2-test"]
+    with pytest.raises(ProtocolError, match="no list split2-test"):
+        rank_trials(matrix, protocol, lists=lists)
+
+
+def test_distractors_are_candidates_and_no_truth():
+    extra = tuple(f"kinetics400/class {i}" for i in range(40))
+    matrix = official_matrix("hmdb51", 9, extra)
+    classes = load_class_set("hmdb51")
+    protocol = resolve_protocol("open-label", classes, distractors=extra)
+    (found,) = score_protocol(matrix, protocol).trials
+    top1, top5, per_class = brute_trial(
+        matrix.classes, matrix.labels, matrix.scores, matrix.classes
+    )
+    assert (found.num_classes, found.num_distractors) == (91, 40)
+    assert found.chance == pytest.approx(1 / 91)
+    assert (found.top1, found.top5) == (top1, top5)
+    assert found.mean_per_class == pytest.approx(per_class, abs=1e-12)
+    assert not any("/" in name for name in found.per_class)
+    (closed,) = score_protocol(matrix, resolve_protocol("2", classes)).trials
+    assert closed.top1 > found.top1
+    with pytest.raises(ResultError, match="no column for 'kinetics400/class 0'"):
+        score_protocol(official_matrix("hmdb51", 9), protocol)
+
+
+def test_ranks_given_are_not_computed_again():
+    matrix = random_matrix("hmdb51", 90, seed=1, duplicates=True)
+    protocol = resolve_protocol("1", load_class_set("hmdb51"))
+    ranked = rank_trials(matrix, protocol)
+    assert score_protocol(matrix, protocol, ranked=ranked) == score_protocol(matrix, protocol)
+    for one in ranked:
+        assert [matrix.classes[i] for i in matrix.labels[one.rows]] == [
+            one.trial.classes[i] for i in one.labels
+        ]
+        assert one.rows.dtype == one.labels.dtype == one.ranks.dtype == np.int64
+
+
+def test_a_matrix_is_ranked_in_parts_that_change_nothing(monkeypatch):
+    matrix = random_matrix("ucf101", 130, seed=2, duplicates=True)
+    protocol = resolve_protocol("xu-50", load_class_set("ucf101"))
+    whole = score_protocol(matrix, protocol)
+    monkeypatch.setattr("zsl_bench.protocols.ranking._CHUNK_ENTRIES", 1000)
+    assert score_protocol(matrix, protocol) == whole
+
+
+def test_videos_of_test_classes_alone_give_no_harmonic_mean():
+    extra = ("kinetics400/abseiling",)
+    classes = load_class_set("hmdb51")
+    protocol = resolve_protocol("gzsl", classes, distractors=extra)
+    assert protocol.metric == "harmonic_mean"
+    matrix = official_matrix("hmdb51", 99, extra)
+    scored = score_protocol(matrix, protocol)
+    assert "harmonic_mean" not in scored.mean
+    same = score_protocol(matrix, resolve_protocol("open-label", classes, distractors=extra))
+    assert scored.trials == same.trials
+
+
+def test_the_json_keeps_the_fields_of_the_first_results():
+    matrix, protocol = hand_made()
+    written = score_protocol(matrix, protocol).to_json()
+    assert set(written) >= {
+        "protocol", "version", "sha256", "dataset", "trials", "unscorable", "mean", "std"
+    }  # fmt: skip
+    assert set(written["trials"][0]) >= {
+        "num_classes", "num_videos", "num_expected", "chance", "top1", "top5", "top1_bounds",
+        "top5_bounds", "mean_per_class", "per_class",
+    }  # fmt: skip
+    assert written["metric"] == "top1"

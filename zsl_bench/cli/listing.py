@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zsl_bench.cli.catalogue import protocols, videos
 from zsl_bench.cli.render import console, print_json, table
 
 if TYPE_CHECKING:
@@ -16,29 +17,33 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group("list", epilog="Example: zsl-bench list classes ucf101")
 def list_() -> None:
-    """Show class sets, splits, protocols, clip policies, models and training configurations."""
+    """Show class sets, splits, protocols, videos, clip policies, models and configurations."""
+
+
+list_.add_command(protocols)
+list_.add_command(videos)
 
 
 @list_.command("classes", epilog="Example: zsl-bench list classes ucf101 --json")
 @click.argument("name", required=False)
+@click.option(
+    "--words", metavar="RULES",
+    help="Rule set of the words: brattoli2020, or plain for the same without lemmatisation. "
+    "Default: a split's own, else brattoli2020.",
+)  # fmt: skip
 @_JSON
-def classes(*, name: str | None, as_json: bool) -> None:
+def classes(*, name: str | None, words: str | None, as_json: bool) -> None:
     """Show the class sets, or the classes of NAME: names, words, labels, aliases.
 
-    NAME is a bundled set or split, or a file of one's own.
+    NAME is a bundled set or split, or a file of one's own. Without NAME, --words counts the classes
+    whose words differ from those under brattoli2020.
     """
-    from zsl_bench.classes import bundled_class_sets, load_class_set
     from zsl_bench.splits import class_list
 
     if name is None:
-        sets = [load_class_set(known) for known in bundled_class_sets()]
-        rows = [
-            {"name": s.dataset, "classes": len(s), "version": s.version, "source": s.source}
-            for s in sets
-        ]
-        _show(rows, as_json=as_json)
+        _show(_class_sets(words), as_json=as_json)
         return
-    chosen = class_list(name)
+    chosen = class_list(name, words)
     _show(
         [
             {"name": n, "words": list(w), "label": label, "aliases": list(a)}
@@ -48,6 +53,20 @@ def classes(*, name: str | None, as_json: bool) -> None:
         ],
         as_json=as_json,
     )
+
+
+def _class_sets(rules: str | None) -> list[dict[str, object]]:
+    from zsl_bench.classes import bundled_class_sets, load_class_set
+
+    rows: list[dict[str, object]] = []
+    for known in bundled_class_sets():
+        usual = load_class_set(known)
+        row: dict[str, object] = {"name": known, "classes": len(usual), "version": usual.version}
+        if rules is not None:
+            pairs = zip(usual.words, load_class_set(known, rules).words, strict=True)
+            row |= {"words": rules, "differing": sum(one != other for one, other in pairs)}
+        rows.append({**row, "source": usual.source})
+    return rows
 
 
 @list_.command("splits", epilog="Example: zsl-bench list splits tp1")
@@ -79,43 +98,6 @@ def splits(*, name: str | None, as_json: bool) -> None:
             }
         )
     _show(rows, as_json=as_json)
-
-
-@list_.command("protocols", epilog="Example: zsl-bench list protocols brattoli-half")
-@click.argument("name", required=False)
-@_JSON
-def protocols(*, name: str | None, as_json: bool) -> None:
-    """Show the frozen protocols, or the definition and class lists of NAME."""
-    from zsl_bench.protocols import RECIPES, list_protocols, load_definition
-
-    if name in RECIPES:
-        text = RECIPES[name]
-        print_json({"id": name, "recipe": text}) if as_json else console().print(f"{name}: {text}")
-        return
-    known = [load_definition(name)] if name else [load_definition(p) for p in list_protocols()]
-    if as_json:
-        print_json(known[0] if name else known)
-        return
-    rows = [
-        {
-            "protocol": definition["id"],
-            "version": definition["version"],
-            "data set": dataset,
-            "videos": frozen["videos"],
-            "classes": len(frozen["trials"][0]),
-            "trials": len(frozen["trials"]),
-            "sha256": frozen["sha256"][:12],
-        }
-        for definition in known
-        for dataset, frozen in definition["datasets"].items()
-    ]
-    _show(rows, as_json=False)
-    if name:
-        for field in ("title", "candidates", "metric", "averaging", "source"):
-            console().print(f"{field}: {known[0][field]}", soft_wrap=True)
-        for dataset, frozen in known[0]["datasets"].items():
-            for number, trial in enumerate(frozen["trials"]):
-                console().print(f"{dataset} trial {number}: {', '.join(trial)}", soft_wrap=True)
 
 
 @list_.command("policies", epilog="Example: zsl-bench list policies")

@@ -1,69 +1,23 @@
-"""Protocols as frozen class lists for the named data sets, and as recipes for anyone's classes."""
+"""The frozen protocols: find one, check its lists, make it ready for a class set and its videos."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from zsl_bench.errors import ProtocolError, near_matches
-from zsl_bench.files import asset_path, read_asset, sha256_json
+from zsl_bench.errors import ProtocolError, listing, near_matches
+from zsl_bench.files import asset_path, read_asset
+from zsl_bench.protocols.protocol import ALL_VIDEOS, Protocol, Trial, protocol_digest
+from zsl_bench.protocols.recipes import RECIPES, needed_distractors, recipe_protocol
+from zsl_bench.protocols.video_rules import VIDEO_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zsl_bench.classes import ClassSet
 
-CUSTOM = "custom"
-ALL_VIDEOS = "all"
-NUM_DRAWS = 10
-MIN_CLASSES = 4
 _ALIASES = {"1": ("brattoli-half", "half"), "2": ("brattoli-full", "full")}
-RECIPES = {
-    "half": "a recipe for any class set: half of its classes (n // 2), ten draws by "
-    "RandomState(0..9) over the names in code-point order; scored under half@<fingerprint>",
-    "full": "a recipe for any class set: all of its classes; scored under full@<fingerprint>",
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Protocol:
-    """One protocol on one data set, with explicit class lists.
-
-    Attributes:
-        id: Such as ``brattoli-half``, ``half@3f0c...`` or ``custom``.
-        version: Raised whenever a number under this id could change.
-        dataset: The data set that the class lists belong to.
-        trials: For each trial its classes, which are also its only candidates.
-        source: Where the definition comes from.
-    """
-
-    id: str
-    version: int
-    dataset: str
-    trials: tuple[tuple[str, ...], ...]
-    source: str
-
-    @cached_property
-    def sha256(self) -> str:
-        """SHA-256 over id, version, data set and class lists."""
-        return trials_digest(self.id, self.version, self.dataset, self.trials)
-
-
-def trials_digest(
-    protocol: str, version: int, dataset: str, trials: Sequence[Sequence[str]]
-) -> str:
-    """Return the SHA-256 that identifies a protocol's class lists on one data set."""
-    return sha256_json(
-        {
-            "id": protocol,
-            "version": version,
-            "dataset": dataset,
-            "trials": [list(trial) for trial in trials],
-        }
-    )
+_RECIPE_OF = {"open-label": "open"}
 
 
 def list_protocols() -> tuple[str, ...]:
@@ -71,124 +25,140 @@ def list_protocols() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in asset_path("protocols").glob("*.json")))
 
 
-@lru_cache(maxsize=16)
-def load_definition(protocol: str) -> dict[str, Any]:
+def aliases_of(protocol: str) -> tuple[str, ...]:
+    """Return the other names of a frozen protocol."""
+    return tuple(alias for alias, (known, _) in _ALIASES.items() if known == protocol)
+
+
+@lru_cache(maxsize=32)
+def load_definition(reference: str) -> dict[str, Any]:
     """Load a frozen protocol's definition with its class lists for every data set.
 
     Args:
-        protocol: An id, or ``1`` or ``2`` for the paper's Evaluation Protocols.
+        reference: An id, or ``1`` or ``2`` for the paper's Evaluation Protocols.
 
     Raises:
         ProtocolError: There is no such protocol, or its class lists do not match their hash.
     """
-    known = _ALIASES[protocol][0] if protocol in _ALIASES else protocol
+    known = _ALIASES[reference][0] if reference in _ALIASES else reference
     if known not in list_protocols():
         raise ProtocolError(
-            f"protocol {protocol!r}",
+            f"protocol {reference!r}",
             found="no protocol of that name",
-            fix=near_matches(protocol, (*list_protocols(), *_ALIASES, *RECIPES)),
+            fix=near_matches(reference, (*list_protocols(), *_ALIASES, *RECIPES)),
         )
     definition = read_asset("protocols", f"{known}.json")
     for dataset, frozen in definition["datasets"].items():
-        digest = trials_digest(known, definition["version"], dataset, frozen["trials"])
+        digest = protocol_digest(
+            known, definition["version"], dataset, definition["metric"], frozen_trials(frozen)
+        )
         if digest != frozen["sha256"]:
             raise ProtocolError(
                 f"protocol {known} on {dataset}",
                 found="class lists that do not match their SHA-256",
                 fix="install the package again",
             )
-    return definition
+    return {**definition, "aliases": list(aliases_of(known))}
 
 
-def resolve_protocol(reference: str, classes: ClassSet, *, videos: str = ALL_VIDEOS) -> Protocol:
+def frozen_trials(frozen: dict[str, Any]) -> tuple[Trial, ...]:
+    """Return the trials of one data set of a definition.
+
+    Args:
+        frozen: ``trials`` holds a list of classes a trial; ``videos`` names one list, or one a
+            trial, or is None for every video at hand; ``distractors`` are those of every trial.
+    """
+    names = frozen["videos"]
+    videos = names if isinstance(names, list) else [names] * len(frozen["trials"])
+    distractors = tuple(frozen.get("distractors", ()))
+    return tuple(
+        Trial(classes=tuple(classes), videos=listed, distractors=distractors)
+        for classes, listed in zip(frozen["trials"], videos, strict=True)
+    )
+
+
+def resolve_protocol(
+    reference: str,
+    classes: ClassSet,
+    *,
+    videos: str = ALL_VIDEOS,
+    distractors: Sequence[str] | None = None,
+) -> Protocol:
     """Resolve a protocol for a class set.
 
     Args:
         reference: A frozen id; ``1`` or ``2``, which mean the paper's protocols on the data sets
-            they were published for and the recipes on any other; or a recipe, ``half`` or
-            ``full``.
+            they were published for and the recipes on any other; or a recipe: ``half``, ``full`` or
+            ``open``.
         classes: The data set's full class list.
-        videos: Which videos the manifest lists, such as ``all`` or ``testlist01``.
+        videos: Which videos the manifest lists, such as ``all`` or ``testlist01``. All videos serve
+            every official list of a data set; any other list serves only itself.
+        distractors: The declared training classes, ``<dataset>/<class>``, for a protocol that has
+            them among its candidates.
 
     Raises:
-        ProtocolError: The protocol is unknown, or is not defined for these classes or videos.
+        ProtocolError: The protocol is unknown, is not defined for these classes or videos, or needs
+            distractors and gets None.
     """
     if reference in RECIPES:
-        return _recipe(reference, classes)
+        return recipe_protocol(reference, classes, distractors)
     definition = load_definition(reference)
+    known = definition["id"]
     frozen = definition["datasets"].get(classes.dataset)
     if frozen is None:
-        if reference in _ALIASES:
-            return _recipe(_ALIASES[reference][1], classes)
-        raise ProtocolError(
-            f"protocol {reference} on {classes.dataset}",
-            found=f"class lists for {', '.join(definition['datasets'])} only",
-            fix="use the recipe half or full",
-        )
-    protocol = definition["id"]
-    if frozen["videos"] != videos:
-        raise ProtocolError(
-            f"protocol {protocol} on {classes.dataset}",
-            found=f"the videos of {videos}, where the protocol takes {frozen['videos']}",
-            fix="give the videos that it takes, or use the recipe half or full",
-        )
-    trials = tuple(tuple(trial) for trial in frozen["trials"])
-    foreign = sorted({name for trial in trials for name in trial} - set(classes.names))
+        return _without_lists(reference, definition, classes, distractors)
+    trials = frozen_trials(frozen)
+    _check_videos(known, classes.dataset, trials, videos)
+    foreign = sorted({name for trial in trials for name in trial.classes} - set(classes.names))
     if foreign:
         raise ProtocolError(
-            f"protocol {protocol} on {classes.dataset}",
+            f"protocol {known} on {classes.dataset}",
             found=f"a class list without {foreign[0]!r}",
             fix="use the bundled class set, or the recipe half or full",
         )
+    if definition["declared_distractors"]:
+        extra = needed_distractors(known, distractors)
+        trials = tuple(Trial(classes=t.classes, videos=t.videos, distractors=extra) for t in trials)
     return Protocol(
-        id=protocol,
+        id=known,
         version=definition["version"],
         dataset=classes.dataset,
         trials=trials,
+        title=definition["title"],
+        metric=definition["metric"],
+        averaging=definition["averaging"],
         source=definition["source"],
+        notes=tuple(definition["notes"]),
+        drawn_size=frozen.get("drawn_size"),
+        aliases=tuple(definition["aliases"]),
     )
 
 
-def half_draws(names: Sequence[str], *, num_draws: int = NUM_DRAWS) -> list[list[str]]:
-    """Draw half of the classes as the paper's released code does, ``num_draws`` times.
+def _without_lists(
+    reference: str,
+    definition: dict[str, Any],
+    classes: ClassSet,
+    distractors: Sequence[str] | None,
+) -> Protocol:
+    """Fall back on a recipe where the reference stands for one as well."""
+    if reference in _ALIASES:
+        return recipe_protocol(_ALIASES[reference][1], classes, distractors)
+    raise ProtocolError(
+        f"protocol {reference} on {classes.dataset}",
+        found=f"class lists for {', '.join(definition['datasets'])} only",
+        fix=f"use the recipe {_RECIPE_OF.get(reference, 'half or full')}",
+    )
 
-    Draw ``s`` takes the first ``n // 2`` of ``RandomState(s).permutation(n)`` over the names in
-    code-point order.
 
-    Raises:
-        ProtocolError: There are too few classes to leave a choice.
-    """
-    ordered = sorted(names)
-    if len(ordered) < MIN_CLASSES:
+def _check_videos(protocol: str, dataset: str, trials: Sequence[Trial], videos: str) -> None:
+    """Refuse a manifest that does not hold the videos of every trial."""
+    rules = {rule.name for rule in VIDEO_RULES}
+    named = dict.fromkeys(trial.videos for trial in trials if trial.videos is not None)
+    lacking = [name for name in named if name != videos and (videos != ALL_VIDEOS or name in rules)]
+    if lacking:
         raise ProtocolError(
-            f"half of {len(ordered)} classes",
-            found=f"fewer than {MIN_CLASSES} classes, so that no choice is left",
-            fix="use the protocol full",
+            f"protocol {protocol} on {dataset}",
+            found=f"the videos of {videos}, where the protocol takes {listing(lacking)}",
+            fix="give the videos that it takes, or use the recipe "
+            f"{_RECIPE_OF.get(protocol, 'half or full')}",
         )
-    draws = []
-    for seed in range(num_draws):
-        order = np.random.RandomState(seed).permutation(len(ordered))
-        draws.append([ordered[i] for i in order[: len(ordered) // 2]])
-    return draws
-
-
-def custom_protocol(classes: ClassSet, present: Sequence[str]) -> Protocol:
-    """Return the protocol ``custom``: the classes present are the only candidates, one trial."""
-    return Protocol(
-        id=CUSTOM,
-        version=1,
-        dataset=classes.dataset,
-        trials=(tuple(present),),
-        source="the classes that have a video here; not comparable with any published protocol",
-    )
-
-
-def _recipe(name: str, classes: ClassSet) -> Protocol:
-    trials = half_draws(classes.names) if name == "half" else [list(classes.names)]
-    return Protocol(
-        id=f"{name}@{classes.fingerprint[:12]}",
-        version=1,
-        dataset=classes.dataset,
-        trials=tuple(tuple(trial) for trial in trials),
-        source=f"recipe {name} applied to the classes of {classes.dataset}",
-    )
