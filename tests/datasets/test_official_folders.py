@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 
 import pytest
 
@@ -21,9 +20,7 @@ HMDB = "April_09_brush_hair_u_nm_np1_ba_goo_0"
 )
 def test_full_size(dataset, videos, classes, full_trees):
     official_list(dataset)
-    begin = time.perf_counter()
     manifest = open_dataset(dataset, full_trees[dataset])
-    assert time.perf_counter() - begin < 5
     assert len(manifest) == videos
     assert not manifest.is_partial
     assert manifest.counts() == manifest.expected

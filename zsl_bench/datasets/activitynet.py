@@ -1,0 +1,288 @@
+"""ActivityNet 1.3: the official JSON to rows, one a segment or one a whole video."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zsl_bench.classes import load_class_set
+from zsl_bench.datasets.scan import printable
+from zsl_bench.errors import DatasetError, ResultError, listing, near_matches
+from zsl_bench.files import read_json, sha256_file
+from zsl_bench.videos import Video
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from zsl_bench.classes import ClassSet
+
+DATASET = "activitynet200"
+SEGMENTS = "anet13-segments-v1"
+WHOLE_VIDEOS = "anet13-video"
+RULES = (SEGMENTS, WHOLE_VIDEOS)
+_ALIASES = {"anet13-segments": SEGMENTS, "segments": SEGMENTS, "video": WHOLE_VIDEOS}
+_VERSION = "1.3"
+_SUBSETS = ("training", "validation")
+_FIX = "give the official activity_net.v1-3 JSON"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Annotation:
+    """One segment as the JSON lists it.
+
+    Attributes:
+        label: Official name of the class.
+        start: Second at which it begins.
+        end: Second at which it ends.
+    """
+
+    label: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotations:
+    """The training and validation videos of ActivityNet 1.3 that have annotations.
+
+    Attributes:
+        videos: The annotations of every video by its YouTube id, in the JSON's order.
+        without: Ids of training and validation videos without any annotation.
+        sha256: SHA-256 of the file, in hex.
+    """
+
+    videos: Mapping[str, tuple[Annotation, ...]]
+    without: tuple[str, ...]
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActivityNetRows:
+    """The rows of ActivityNet under one video rule.
+
+    Attributes:
+        rule: ``anet13-segments-v1`` or ``anet13-video``.
+        rows: Every row by its id; ``path`` is the id, as no folder has been looked at.
+        overlapping: Ids of the segments that share time with a segment of another label in their
+            video.
+        left_out: For each row that has no place under the rule, by id, why.
+        sha256: SHA-256 of the JSON file, in hex.
+    """
+
+    rule: str
+    rows: Mapping[str, Video]
+    overlapping: frozenset[str]
+    left_out: Mapping[str, str]
+    sha256: str
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows each of the 200 classes has, zeros included."""
+        found = Counter(row.label for row in self.rows.values())
+        return {name: found[name] for name in load_class_set(DATASET).names}
+
+    def notes(self) -> tuple[str, ...]:
+        """Return a sentence about overlapping segments, and one about rows left out, if any."""
+        notes = []
+        if self.overlapping:
+            notes.append(
+                f"segments that overlap with one of another label: {len(self.overlapping):,}; each "
+                "counts as right for its own label only"
+            )
+        for why, count in Counter(self.left_out.values()).items():
+            ids = [video for video, reason in self.left_out.items() if reason == why]
+            notes.append(f"left out, {why}: {count:,} ({listing(ids, limit=3)})")
+        return tuple(notes)
+
+
+def find_rule(name: str) -> str:
+    """Return the video rule that a name stands for.
+
+    Raises:
+        DatasetError: There is no such rule.
+    """
+    rule = _ALIASES.get(name.casefold(), name.casefold())
+    if rule not in RULES:
+        raise DatasetError(
+            f"test list {name!r} of {DATASET}",
+            found="neither of its two video rules",
+            fix=near_matches(name, RULES),
+        )
+    return rule
+
+
+def read_annotations(path: Path | str) -> Annotations:
+    """Read the official JSON of ActivityNet 1.3.
+
+    Args:
+        path: The file; ``~`` is understood.
+
+    Returns:
+        The videos of the subsets training and validation; testing has no labels.
+
+    Raises:
+        DatasetError: It is not that file, of another version, or has a label that is no class.
+    """
+    path = Path(path).expanduser()
+    asked = f"annotations {printable(str(path))}"
+    database = _database(path, asked)
+    classes = load_class_set(DATASET)
+    videos: dict[str, tuple[Annotation, ...]] = {}
+    without = []
+    for video, entry in database.items():
+        subset = entry.get("subset") if isinstance(entry, dict) else None
+        if not isinstance(subset, str):
+            raise DatasetError(asked, found=f"video {video!r} without a subset", fix=_FIX)
+        if subset not in _SUBSETS:
+            continue
+        listed = tuple(_annotations(asked, video, entry.get("annotations"), classes))
+        if listed:
+            videos[video] = listed
+        else:
+            without.append(video)
+    if not videos:
+        raise DatasetError(asked, found="no annotated training or validation video", fix=_FIX)
+    return Annotations(videos=videos, without=tuple(without), sha256=sha256_file(path))
+
+
+def _database(path: Path, asked: str) -> dict[str, Any]:
+    try:
+        content = read_json(path, what="annotations")
+    except ResultError as error:
+        raise DatasetError(asked, found=error.found, fix=_FIX) from error
+    database = content.get("database") if isinstance(content, dict) else None
+    if not isinstance(database, dict) or not database:
+        raise DatasetError(asked, found="no 'database' of videos", fix=_FIX)
+    version = str(content.get("version", _VERSION))
+    if _VERSION not in version:
+        raise DatasetError(asked, found=f"the version {version!r}", fix=f"{_FIX}, {_VERSION}")
+    return database
+
+
+def _annotations(
+    asked: str, video: str, entries: object, classes: ClassSet
+) -> Iterator[Annotation]:
+    if not isinstance(entries, list):
+        raise DatasetError(asked, found=f"video {video!r} without annotations", fix=_FIX)
+    for entry in entries:
+        label, times = _fields(entry)
+        if label is None or times is None:
+            raise DatasetError(
+                asked, found=f"an annotation of {video!r} without label and segment", fix=_FIX
+            )
+        name = classes.find(label)
+        if name is None:
+            raise DatasetError(
+                asked,
+                found=f"label {label!r} of video {video!r}, which is no class of {DATASET}",
+                fix=near_matches(label, classes.names),
+            )
+        yield Annotation(label=name, start=times[0], end=times[1])
+
+
+def _fields(entry: Any) -> tuple[str | None, tuple[float, float] | None]:  # noqa: ANN401
+    if not isinstance(entry, dict) or not isinstance(entry.get("label"), str):
+        return None, None
+    times = entry.get("segment")
+    if not isinstance(times, list) or len(times) != 2:
+        return entry["label"], None
+    if not all(isinstance(time, int | float) and math.isfinite(time) for time in times):
+        return entry["label"], None
+    return entry["label"], (float(times[0]), float(times[1]))
+
+
+def official_rows(annotations: Annotations, rule: str) -> ActivityNetRows:
+    """Return the rows of ActivityNet under a video rule.
+
+    ``anet13-segments-v1``: one row an annotation. Its id is ``v_``, the YouTube id and the
+    annotation's place in the JSON's list for that video, counted from 0 in three digits, such as
+    ``v_QOlSCBRmfWY_000``. Segments without any time between start and end are left out; the others
+    keep their number.
+
+    ``anet13-video``: one row a video, ``v_QOlSCBRmfWY``. A video whose annotations have more than
+    one label is left out, since no source says which of them would be right.
+
+    The group is the YouTube id under both rules, the same that Kinetics-style names give.
+
+    Args:
+        annotations: From :func:`read_annotations`.
+        rule: One of :data:`RULES`, or an alias.
+
+    Raises:
+        DatasetError: There is no such rule, or no row is left.
+    """
+    rule = find_rule(rule)
+    by_rule = _whole_rows if rule == WHOLE_VIDEOS else _segment_rows
+    rows, left_out = by_rule(annotations)
+    left_out |= {row_id(video): "no annotation" for video in annotations.without}
+    if not rows:
+        raise DatasetError(f"rows of {DATASET} ({rule})", found="none", fix=_FIX)
+    return ActivityNetRows(
+        rule=rule,
+        rows=rows,
+        overlapping=frozenset(_overlapping(annotations, rows)) if rule == SEGMENTS else frozenset(),
+        left_out=left_out,
+        sha256=annotations.sha256,
+    )
+
+
+def _whole_rows(annotations: Annotations) -> tuple[dict[str, Video], dict[str, str]]:
+    rows, left_out = {}, {}
+    for video, listed in annotations.videos.items():
+        labels = {annotation.label for annotation in listed}
+        if len(labels) > 1:
+            left_out[row_id(video)] = "several labels"
+        else:
+            rows[row_id(video)] = _row(video, labels.pop())
+    return rows, left_out
+
+
+def _segment_rows(annotations: Annotations) -> tuple[dict[str, Video], dict[str, str]]:
+    rows, left_out = {}, {}
+    for video, listed in annotations.videos.items():
+        for ordinal, annotation in enumerate(listed):
+            name = row_id(video, ordinal)
+            if 0 <= annotation.start < annotation.end:
+                rows[name] = _row(video, annotation.label, ordinal, annotation)
+            else:
+                left_out[name] = "no time between start and end"
+    return rows, left_out
+
+
+def _overlapping(annotations: Annotations, rows: Mapping[str, Video]) -> Iterator[str]:
+    for video, listed in annotations.videos.items():
+        for ordinal, annotation in enumerate(listed):
+            name = row_id(video, ordinal)
+            if name in rows and any(_overlap(annotation, other) for other in listed):
+                yield name
+
+
+def row_id(video: str, ordinal: int | None = None) -> str:
+    """Return the id of a whole video's row, or of the segment at a place of its list.
+
+    Example:
+        >>> row_id("QOlSCBRmfWY", 0)
+        'v_QOlSCBRmfWY_000'
+    """
+    return f"v_{video}" if ordinal is None else f"v_{video}_{ordinal:03d}"
+
+
+def _row(
+    video: str, label: str, ordinal: int | None = None, times: Annotation | None = None
+) -> Video:
+    name = row_id(video, ordinal)
+    return Video(
+        id=name,
+        label=label,
+        path=name,
+        group=video,
+        start=None if times is None else times.start,
+        end=None if times is None else times.end,
+    )
+
+
+def _overlap(one: Annotation, other: Annotation) -> bool:
+    """Return whether two annotations of different labels share some time."""
+    return one.label != other.label and max(one.start, other.start) < min(one.end, other.end)
