@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,5 +78,62 @@ def write_video() -> Callable[..., Path]:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
             container.mux(stream.encode())
         return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_features() -> Callable[..., Path]:
+    """Return a function that writes vectors of some real UCF101 videos, better or worse ones."""
+    from zsl_bench.classes import load_class_set
+    from zsl_bench.datasets import official_list
+
+    def write(path: Path, *, noise: float = 1.0, seed: int = 0, every: int = 40) -> Path:
+        classes, official = load_class_set("ucf101"), official_list("ucf101")
+        rng = np.random.default_rng(7)
+        points = rng.normal(size=(len(classes), 24))
+        ids = sorted(official.videos)[::every]
+        labels = np.array([classes.index(official.videos[i].label) for i in ids])
+        spread = np.random.default_rng(seed).normal(size=(len(ids), 24))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(
+            path,
+            video_ids=np.array(ids),
+            labels=labels,
+            video_vectors=(points[labels] + noise * spread).astype(np.float32),
+            classes=np.array(classes.names),
+            class_vectors=points.astype(np.float32),
+        )
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_results(
+    write_features: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., None]:
+    """Return a function that puts features of two models and their results a and b somewhere."""
+    from zsl_bench.assessment.given import score_features
+
+    @cache
+    def made() -> Path:
+        folder = tmp_path_factory.mktemp("results")
+        for name, noise in (("a", 1.0), ("b", 1.6)):
+            features = write_features(folder / f"features-{name}.npz", noise=noise)
+            result = score_features(
+                features,
+                "ucf101",
+                name=name,
+                out=folder / "results",
+                trained_on=("kinetics400",),
+                pretrained_on=("none",),
+                allow_partial=True,
+            )
+            (folder / "results" / f"{result.stem}.json").rename(folder / "results" / f"{name}.json")
+        return folder
+
+    def write(folder: Path) -> None:
+        shutil.copytree(made(), folder, dirs_exist_ok=True)
 
     return write

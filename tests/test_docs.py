@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,10 @@ def commands(page: Path) -> list[str]:
 
 
 @pytest.fixture
-def workplace(tmp_path, monkeypatch, write_video):
+def workplace(tmp_path, monkeypatch, write_video, write_results):
     """A folder with the files that the examples name."""
+    write_results(tmp_path)
+    shutil.copy(tmp_path / "features-a.npz", tmp_path / "features.npz")
     for number, name in enumerate(("Archery", "Diving")):
         for clip in (1, 2):
             path = f"videos/ucf101/{name}/v_{name}_g0{number + 1}_c0{clip}.avi"

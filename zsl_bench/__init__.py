@@ -15,6 +15,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zsl_bench.assessment.given import score_features
+    from zsl_bench.assessment.reload import rescore
     from zsl_bench.baselines.training.config import TrainConfig
     from zsl_bench.baselines.training.config_files import load_config
     from zsl_bench.baselines.training.run import TrainReport, train
@@ -56,6 +58,8 @@ _HOMES = {
     "load_model": "registry",
     "load_result": "results",
     "load_split": "splits",
+    "rescore": "assessment.reload",
+    "score_features": "assessment.given",
     "train": "baselines.training.run",
 }
 
@@ -84,6 +88,8 @@ __all__ = [
     "load_model",
     "load_result",
     "load_split",
+    "rescore",
+    "score_features",
     "train",
 ]
 

@@ -28,6 +28,7 @@ class EvaluationResult:
         scores: For each protocol id its scores, as :class:`ProtocolScores` in JSON.
         environment: Versions, device, git state, time and seconds; never part of the identity.
         arrays: Name and SHA-256 of the file of vectors beside the result, or None.
+        class_table: Words and labels of the test classes, in order; None in older files.
     """
 
     identity: dict[str, Any]
@@ -37,6 +38,7 @@ class EvaluationResult:
     scores: dict[str, Any]
     environment: dict[str, Any]
     arrays: dict[str, str] | None = None
+    class_table: dict[str, Any] | None = None
 
     @cached_property
     def sha256(self) -> str:
@@ -71,6 +73,7 @@ class EvaluationResult:
             "kind": "evaluation",
             "identity_sha256": self.sha256,
             **{name: getattr(self, name) for name in _FIELDS},
+            "class_table": self.class_table,
             "arrays": self.arrays,
         }
         return {**content, "sha256": sha256_json(content)}
@@ -103,7 +106,11 @@ def load_result(path: str | Path) -> EvaluationResult:
     lacking = [name for name in _FIELDS if name not in data]
     if lacking:
         raise ResultError(asked, found=f"no field {lacking[0]!r}", fix="evaluate again")
-    result = EvaluationResult(**{name: data[name] for name in _FIELDS}, arrays=data.get("arrays"))
+    result = EvaluationResult(
+        **{name: data[name] for name in _FIELDS},
+        arrays=data.get("arrays"),
+        class_table=data.get("class_table"),
+    )
     content = {name: value for name, value in data.items() if name != "sha256"}
     if result.sha256 != data.get("identity_sha256") or sha256_json(content) != data.get("sha256"):
         raise ResultError(

@@ -59,6 +59,10 @@ def modules_after(*arguments: str) -> set[str]:
         (["list", "configs"], ()),
         (["evaluate", "--help"], ()),
         (["train", "--help"], ()),
+        (["score", "--help"], ()),
+        (["compare", "--help"], ()),
+        (["curves", "--help"], ()),
+        (["sensitivity", "--help"], ()),
     ],
 )
 def test_light_verbs_import_nothing_heavy(arguments, also_banned):
@@ -75,7 +79,9 @@ def test_every_help_works_and_ends_in_an_example(path):
 
 
 @pytest.mark.parametrize("path", commands())
-def test_every_example_runs(path, tmp_path, monkeypatch, write_video):
+def test_every_example_runs(path, tmp_path, monkeypatch, write_video, write_results):
+    write_results(tmp_path)
+    shutil.copy(tmp_path / "features-a.npz", tmp_path / "features.npz")
     write_video(tmp_path / "videos" / "ucf101" / "Archery" / "v_Archery_g01_c01.avi", frames=17)
     kinetics = tmp_path / "videos" / "kinetics700"
     first = write_video(kinetics / "air drumming" / "0.mp4", frames=17)

@@ -13,11 +13,18 @@ from zsl_bench.errors import ZslBenchError, near_matches
 
 _VERBS = {
     "check-overlap": ("overlap:check_overlap", "Which training classes leak into the test sets."),
+    "compare": ("compare:compare", "A paired test of two results on the same videos."),
+    "curves": ("curves:curves", "Accuracy by how far the test classes are from the training."),
     "demo": ("demo:demo", "Watch a model learn to name classes it never saw."),
     "evaluate": ("evaluate:evaluate", "Score a model on real videos under exact protocols."),
     "list": (
         "listing:list_",
-        "Class sets, splits, protocols, policies, models, configurations.",
+        "Class sets, splits, protocols, video rules, policies, models.",
+    ),
+    "score": ("score:score", "Score features of your own, or a result again, without a video."),
+    "sensitivity": (
+        "sensitivity:sensitivity",
+        "How far a number moves with text, clips and protocol.",
     ),
     "train": ("train:train", "Train the paper's model end to end, or its frozen baseline."),
 }

@@ -5,28 +5,22 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from zsl_bench.files import sha256_bytes, sha256_file, sha256_json
+from zsl_bench.files import sha256_file, sha256_json
 from zsl_bench.model import is_scoring, is_versioned, source_digest
 from zsl_bench.provenance import package_versions
 from zsl_bench.video import clip_policy, decoder_id, resizer_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
     from zsl_bench.classes import ClassSet
     from zsl_bench.evaluation.settings import Settings
     from zsl_bench.model import Model
-    from zsl_bench.protocols import Protocol
     from zsl_bench.videos import Manifest
 
 
 def run_identity(
-    model: Model, digest: str, manifest: Manifest, *, settings: Settings, vectors_digest: str
+    model: Model, digest: str, manifest: Manifest, *, settings: Settings, vectors_digest: str | None
 ) -> dict[str, Any]:
     """Return what the vectors of a run and its verdict depend on, apart from the class vectors.
 
@@ -47,7 +41,6 @@ def run_identity(
             "clip": asdict(card.clip),
             "pooling": card.pooling,
             "scores": card.scores if is_scoring(model) else "cosine",
-            "declared": card.declared(),
         },
         "manifest": {
             "dataset": manifest.dataset,
@@ -104,31 +97,3 @@ def given_weights(place: Path | None) -> str | None:
         return sha256_file(place)
     files = sorted(path for path in place.rglob("*") if path.is_file())
     return sha256_json([(path.relative_to(place).as_posix(), sha256_file(path)) for path in files])
-
-
-def result_identity(
-    run: dict[str, Any],
-    classes: ClassSet,
-    class_source: dict[str, Any],
-    protocols: Sequence[Protocol],
-    scored: Sequence[str],
-) -> dict[str, Any]:
-    """Return everything that can change a number of a result."""
-    return {
-        **run,
-        "classes": {
-            "dataset": classes.dataset,
-            "version": classes.version,
-            "fingerprint": classes.fingerprint,
-            "rules": classes.rules,
-        },
-        "class_vectors": class_source,
-        "protocols": {p.id: {"version": p.version, "sha256": p.sha256} for p in protocols},
-        "scored": sha256_json(list(scored)),
-    }
-
-
-def array_digest(array: NDArray[np.floating]) -> str:
-    """Return the SHA-256 of an array's shape and little-endian float64 values."""
-    values = np.ascontiguousarray(array, dtype="<f8")
-    return sha256_bytes(repr(values.shape).encode() + values.tobytes())

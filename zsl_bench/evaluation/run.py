@@ -10,11 +10,11 @@ import numpy as np
 
 from zsl_bench.errors import ModelError, listing
 from zsl_bench.evaluation.loading import LoadedVideo, VideoDataset, load_videos
-from zsl_bench.evaluation.store import VectorStore, VideoVectors
+from zsl_bench.evaluation.store import KeptClips, VectorStore, VideoVectors
 from zsl_bench.model import guarded, is_scoring
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import torch
     from numpy.typing import NDArray
@@ -34,6 +34,21 @@ class _Pending:
     rows: list[NDArray[np.float64]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PooledVideo:
+    """What a video gave.
+
+    Attributes:
+        vector: ``(D,)`` float64, the pooled outputs of its clips.
+        clips: ``(K, D)`` float32, the output of each distinct clip; None unless they are kept.
+        weights: ``(K,)`` float64, how often the policy repeats each clip.
+    """
+
+    vector: NDArray[np.float64]
+    clips: NDArray[np.float32] | None
+    weights: NDArray[np.float64]
+
+
 class ClipBatcher:
     """Fill batches with the clips of many videos, and pool each video's outputs.
 
@@ -43,6 +58,7 @@ class ClipBatcher:
         pooling: ``mean`` or ``mean-of-unit``.
         device: Where the model is.
         width: Length that every output row must have; None for any.
+        keep_clips: Keep the output of every clip beside the pooled vector.
     """
 
     def __init__(
@@ -53,15 +69,17 @@ class ClipBatcher:
         pooling: str,
         device: torch.device,
         width: int | None = None,
+        keep_clips: bool = False,
     ) -> None:
         self._forward = forward
         self._batch_size = batch_size
         self._pooling = pooling
         self._device = device
         self._width = width
+        self._keep_clips = keep_clips
         self._clips: list[Tensor] = []
         self._owners: list[_Pending] = []
-        self._finished: dict[int, NDArray[np.float64]] = {}
+        self._finished: dict[int, PooledVideo] = {}
 
     def add(self, video: LoadedVideo) -> None:
         """Queue a video's clips, running every batch that becomes full."""
@@ -79,8 +97,8 @@ class ClipBatcher:
             if len(self._clips) == self._batch_size:
                 self._run()
 
-    def flush(self) -> dict[int, NDArray[np.float64]]:
-        """Run what is left and return the pooled vectors by manifest position."""
+    def flush(self) -> dict[int, PooledVideo]:
+        """Run what is left and return the pooled videos by manifest position."""
         if self._clips:
             self._run()
         finished, self._finished = self._finished, {}
@@ -107,8 +125,11 @@ class ClipBatcher:
         for row, owner in zip(rows, owners, strict=True):
             owner.rows.append(row)
             if len(owner.rows) == len(owner.weights):
-                self._finished[owner.position] = pool(
-                    np.stack(owner.rows), owner.weights, self._pooling
+                outputs_of_video = np.stack(owner.rows)
+                self._finished[owner.position] = PooledVideo(
+                    vector=pool(outputs_of_video, owner.weights, self._pooling),
+                    clips=outputs_of_video.astype(np.float32) if self._keep_clips else None,
+                    weights=owner.weights,
                 )
 
 
@@ -190,10 +211,10 @@ def run_videos(
 def _block(
     dataset: VideoDataset,
     positions: range,
-    pooled: dict[int, NDArray[np.float64]],
+    pooled: dict[int, PooledVideo],
     reasons: dict[int, str],
 ) -> VideoVectors:
-    bad = [p for p, vector in sorted(pooled.items()) if not np.isfinite(vector).all()]
+    bad = [p for p, video in sorted(pooled.items()) if not np.isfinite(video.vector).all()]
     if bad:
         videos = dataset.manifest.videos
         raise ModelError(
@@ -201,9 +222,22 @@ def _block(
             found=f"vectors that are not finite for {listing(videos[p].id for p in bad)}",
             fix="mend the model, or try --precision fp32",
         )
-    rows = [pooled[p] for p in positions if p in pooled]
+    videos_of_block = [pooled[p] for p in positions if p in pooled]
+    rows = [video.vector for video in videos_of_block]
     return VideoVectors(
         readable=np.array([p in pooled for p in positions]),
         vectors=np.stack(rows).astype(np.float32) if rows else np.zeros((0, 0), dtype=np.float32),
         reasons={p - positions.start: why for p, why in reasons.items()},
+        clips=_kept(videos_of_block),
+    )
+
+
+def _kept(videos: Sequence[PooledVideo]) -> KeptClips | None:
+    clips = [video.clips for video in videos if video.clips is not None]
+    if not clips:
+        return None
+    return KeptClips.of(
+        np.concatenate(clips),
+        weights=np.concatenate([video.weights for video in videos]).astype(np.int64),
+        counts=np.array([len(each) for each in clips], dtype=np.int64),
     )

@@ -28,6 +28,11 @@ class SettingsArguments(TypedDict, total=False):
     allow_unreadable: bool
     allow_partial: bool
     restrict_to_present: bool
+    words: str | None
+    trained_on: tuple[str, ...]
+    pretrained_on: tuple[str, ...]
+    train_manifest: Path | None
+    keep_clips: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +51,13 @@ class Settings:
         allow_unreadable: Put up with videos that do not decode.
         allow_partial: Put up with videos that are missing from the folder.
         restrict_to_present: Score over the classes that have a video, under the id ``custom``.
+        words: Rule set that makes the classes' words; None for the card's where it is not the
+            default, else the data set's own.
+        trained_on: What a model whose card is silent was trained on: ``open``, ``none``, class
+            sets, splits or class files.
+        pretrained_on: The same for its pretraining data.
+        train_manifest: Manifest of the training videos, to name those that the test set shares.
+        keep_clips: Keep the vector of every clip beside the result.
     """
 
     policy: str | None = None
@@ -59,6 +71,11 @@ class Settings:
     allow_unreadable: bool = False
     allow_partial: bool = False
     restrict_to_present: bool = False
+    words: str | None = None
+    trained_on: tuple[str, ...] = ()
+    pretrained_on: tuple[str, ...] = ()
+    train_manifest: Path | None = None
+    keep_clips: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that no run can have."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from zsl_bench.assessment.array_file import Rows
 from zsl_bench.errors import ResultError
 from zsl_bench.files import atomic_write, sha256_json
 
@@ -34,6 +36,45 @@ def block_size(batch_size: int, clips: int) -> int:
     return max(_BATCHES * batch_size // clips, 1)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class KeptClips:
+    """Vectors of the distinct clips of consecutive readable videos, clips of a video together.
+
+    Attributes:
+        vectors: ``(K, D)`` float32; where blocks are kept on disk they stay there until they are
+            asked for, one block at a time.
+        weights: ``(K,)`` int64, how often the policy repeats each clip.
+        counts: ``(V,)`` int64, how many distinct clips each readable video has.
+    """
+
+    vectors: Rows
+    weights: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls,
+        vectors: NDArray[np.float32],
+        *,
+        weights: NDArray[np.int64],
+        counts: NDArray[np.int64],
+    ) -> KeptClips:
+        """Return kept clips whose vectors are in memory.
+
+        Raises:
+            ResultError: The numbers of vectors, weights and counts differ.
+        """
+        if vectors.ndim != 2 or not len(vectors) == len(weights) == int(counts.sum()):
+            raise ResultError(
+                "vectors of the clips of some videos",
+                found=f"vectors {vectors.shape}, {len(weights)} weights and counts that "
+                f"sum to {int(counts.sum())}",
+                fix="run the model again",
+            )
+        rows = Rows(shape=(len(vectors), vectors.shape[1]), parts=(lambda: vectors,))
+        return cls(vectors=rows, weights=weights, counts=counts)
+
+
 @dataclass(frozen=True, kw_only=True)
 class VideoVectors:
     """Vectors of consecutive videos of a manifest.
@@ -42,32 +83,62 @@ class VideoVectors:
         readable: ``(N,)`` bool, whether each video gave a vector.
         vectors: ``(readable.sum(), D)`` float32, one row a readable video, in order.
         reasons: For each video that is not readable, by position, why.
+        clips: The vectors of the clips that the rows of ``vectors`` were pooled from; None where
+            they were not kept, or no video is readable.
     """
 
     readable: NDArray[np.bool_]
     vectors: NDArray[np.float32]
     reasons: dict[int, str]
+    clips: KeptClips | None = None
 
     def to_bytes(self) -> bytes:
         """Return the vectors as an npz file without pickles."""
         stream = io.BytesIO()
         reasons = np.frombuffer(json.dumps(self.reasons).encode(), dtype=np.uint8)
-        np.savez(stream, readable=self.readable, vectors=self.vectors, reasons=reasons)
+        arrays: dict[str, NDArray[np.generic]] = {
+            "readable": self.readable,
+            "vectors": self.vectors,
+            "reasons": reasons,
+        }
+        if self.clips is not None:
+            arrays["clip_vectors"] = self.clips.vectors.stacked()
+            arrays["clip_weights"] = self.clips.weights
+            arrays["clip_counts"] = self.clips.counts
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
         return stream.getvalue()
 
     @classmethod
-    def from_file(cls, path: Path) -> VideoVectors | None:
-        """Read an npz file, or return None where there is none or it is damaged."""
+    def from_file(cls, path: Path, *, clips: bool = False) -> VideoVectors | None:
+        """Read an npz file, or return None where there is none or it is damaged.
+
+        Args:
+            path: The file.
+            clips: Whether the vectors of the clips are wanted; a file without them then counts as
+                none. Where they are not wanted they are not read.
+        """
         try:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
                 readable, vectors = arrays["readable"], arrays["vectors"]
                 reasons = json.loads(arrays["reasons"].tobytes())
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+                kept = None
+                if clips and readable.any():
+                    kept = KeptClips.of(
+                        arrays["clip_vectors"],
+                        weights=arrays["clip_weights"],
+                        counts=arrays["clip_counts"],
+                    )
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, ResultError):
             return None
         if vectors.ndim != 2 or len(vectors) != int(readable.sum()):
             return None
+        if kept is not None and len(kept.counts) != len(vectors):
+            return None
         return cls(
-            readable=readable, vectors=vectors, reasons={int(k): v for k, v in reasons.items()}
+            readable=readable,
+            vectors=vectors,
+            reasons={int(k): v for k, v in reasons.items()},
+            clips=kept,
         )
 
 
@@ -79,16 +150,26 @@ class VectorStore:
         key: Digest of all that the vectors depend on apart from the files; None to keep nothing.
         stamps: For each video of the manifest what changes when its file does.
         block: Videos in a block.
+        keep_clips: Keep the vectors of the clips as well. A block that was kept without them is
+            then not finished, and one that was kept with them serves a run that wants none.
+            Blocks on disk give them back one at a time; without a folder none are kept.
     """
 
     def __init__(
-        self, folder: Path | None, key: str | None, *, stamps: Sequence[object], block: int
+        self,
+        folder: Path | None,
+        key: str | None,
+        *,
+        stamps: Sequence[object],
+        block: int,
+        keep_clips: bool = False,
     ) -> None:
         self._base = None
         if folder is not None and key is not None:
             self._base = folder / "vectors" / key[:24]
         self._memory: dict[int, VideoVectors] = {}
         self._stamps = stamps
+        self._keep_clips = keep_clips and folder is not None
         self.keeps = self._base is not None
         self.block = block
         self.num_blocks = -(-len(stamps) // block)
@@ -105,11 +186,11 @@ class VectorStore:
                 block is then not finished.
         """
         for block in range(self.num_blocks):
-            found = VideoVectors.from_file(self._path(block)) if self._base else None
+            found = self._read(block) if self._base else None
             if found is None or len(found.readable) != len(self.positions(block)):
                 continue
             if not any(reads(self.positions(block)[i]) for i in found.reasons):
-                self._memory[block] = found
+                self._memory[block] = self._light(block, found)
         return [block for block in range(self.num_blocks) if block not in self._memory]
 
     def save(self, block: int, vectors: VideoVectors) -> None:
@@ -118,10 +199,12 @@ class VectorStore:
         Raises:
             ResultError: The folder cannot be written.
         """
-        self._memory[block] = vectors
+        if not self._keep_clips:
+            vectors = replace(vectors, clips=None)
         if self._base is not None:
             with atomic_write(self._path(block)) as stream:
                 stream.write(vectors.to_bytes())
+        self._memory[block] = self._light(block, vectors)
 
     def whole(self) -> VideoVectors:
         """Return all blocks joined.
@@ -130,6 +213,26 @@ class VectorStore:
             ResultError: Two blocks disagree on the size of a vector.
         """
         return _join([self._memory[block] for block in range(self.num_blocks)])
+
+    def _read(self, block: int) -> VideoVectors | None:
+        return VideoVectors.from_file(self._path(block), clips=self._keep_clips)
+
+    def _light(self, block: int, vectors: VideoVectors) -> VideoVectors:
+        """Leave the vectors of the clips on disk, where the block is there."""
+        if self._base is None or vectors.clips is None:
+            return vectors
+        rows = replace(vectors.clips.vectors, parts=(partial(self._clips_of, block),))
+        return replace(vectors, clips=replace(vectors.clips, vectors=rows))
+
+    def _clips_of(self, block: int) -> NDArray[np.float32]:
+        found = self._read(block)
+        if found is None or found.clips is None:
+            raise ResultError(
+                f"read the vectors of clips in {self._path(block)}",
+                found="a block that is gone or damaged since it was written",
+                fix="evaluate again; only that block is run",
+            )
+        return found.clips.vectors.stacked()
 
     def _path(self, block: int) -> Path:
         stamp = sha256_json([self._stamps[i] for i in self.positions(block)])[:12]
@@ -156,4 +259,20 @@ def _join(blocks: list[VideoVectors]) -> VideoVectors:
             or [np.zeros((0, size), dtype=np.float32)]
         ),
         reasons=reasons,
+        clips=_join_clips(blocks),
+    )
+
+
+def _join_clips(blocks: Sequence[VideoVectors]) -> KeptClips | None:
+    kept = [block.clips for block in blocks if block.clips is not None]
+    if not kept:
+        return None
+    weights = np.concatenate([clips.weights for clips in kept])
+    return KeptClips(
+        vectors=Rows(
+            shape=(len(weights), kept[0].vectors.shape[1]),
+            parts=tuple(part for clips in kept for part in clips.vectors.parts),
+        ),
+        weights=weights,
+        counts=np.concatenate([clips.counts for clips in kept]),
     )

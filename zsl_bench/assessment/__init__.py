@@ -1,0 +1,1 @@
+"""From a score matrix to a result: scores, uncertainty, contamination, files. No torch."""
