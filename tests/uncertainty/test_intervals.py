@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from zsl_bench.errors import ResultError
 from zsl_bench.uncertainty import Outcomes, average_outcomes, interval
-from zsl_bench.uncertainty.intervals import clopper_pearson, effective_units
+from zsl_bench.uncertainty.intervals import clopper_pearson
 from zsl_bench.uncertainty.outcomes import group_units
 from zsl_bench.uncertainty.resampling import build_design, replicate, statistic
 
@@ -91,8 +91,9 @@ def test_the_statistic_is_that_of_plain_loops(average, resample, trials):
 
 
 @BOTH
-def test_standard_error_is_near_the_jackknife(average, resample):
-    outcomes = random_outcomes(5, classes=15, groups=6, trials=4)
+@pytest.mark.parametrize("trials", [1, 4])
+def test_standard_error_is_that_of_the_jackknife(average, resample, trials):
+    outcomes = random_outcomes(5, classes=15, groups=6, trials=trials)
     strata = rows_by_unit(outcomes, resample)
     variance = 0.0
     for place, units in enumerate(strata):
@@ -111,7 +112,8 @@ def test_standard_error_is_near_the_jackknife(average, resample):
         share = (len(units) - 1) / len(units)
         variance += share * ((left_out - left_out.mean()) ** 2).sum()
     error = statistic(design_of(outcomes, average, resample))[1]
-    assert error == pytest.approx(variance**0.5, rel=0.06)
+    one_ratio_a_stratum = trials == 1 and (average, resample) != ("videos", "groups")
+    assert error == pytest.approx(variance**0.5, rel=1e-9 if one_ratio_a_stratum else 0.06)
 
 
 @BOTH
@@ -212,12 +214,6 @@ def test_clopper_pearson_meets_its_definition():
     assert binom.cdf(7, 20, high) == pytest.approx(0.025)
 
 
-def test_effective_units_of_equal_and_of_one():
-    assert effective_units(np.full(7, 0.3)) == pytest.approx(7.0)
-    assert effective_units(np.array([0.0, 2.0])) == 1.0
-    assert effective_units(np.zeros(3)) == 0.0
-
-
 @pytest.mark.parametrize("average", AVERAGES)
 def test_one_class_has_no_interval_over_classes(average):
     outcomes = random_outcomes(1, classes=1, groups=20)
@@ -229,8 +225,7 @@ def test_one_class_has_no_interval_over_classes(average):
 def test_nothing_to_resample_is_none(average, resample):
     none = make(np.zeros((0, 1)), [], [])
     absent = make([[1.0], [0.0]], [0, 1], [0, 0], [[False], [False]])
-    alone = make([1.0, 0.0], [4, 4], [1, 1])
-    for outcomes in (none, absent, alone):
+    for outcomes in (none, absent, make([1.0, 0.0], [4, 4], [1, 1])):
         assert interval(outcomes, average=average, resample=resample) is None
     assert average_outcomes(none, average=average) is None
     assert average_outcomes(absent, average=average) is None
@@ -277,6 +272,7 @@ def test_a_lone_class_with_one_group_adds_variance(average):
 def test_few_units_take_student():
     outcomes = random_outcomes(9, classes=6, groups=8)
     found = interval(outcomes, average="classes", resample="classes")
+    assert set(found.to_json()) == {"low", "high", "level", "method", "num_units", "std_error"}
     assert found.method == "Student's t, logit scale, 5 degrees of freedom"
 
 
@@ -302,9 +298,9 @@ def test_a_class_present_in_part_of_its_videos():
 
 
 def test_same_seed_same_interval_other_seed_another():
-    outcomes = random_outcomes(12, classes=20)
+    drawn = random_outcomes(12, classes=20)
     first, again, other = (
-        interval(outcomes, average="videos", resample="groups", seed=seed) for seed in (1, 1, 2)
+        interval(drawn, average="videos", resample="groups", seed=seed) for seed in (1, 1, 2)
     )
     assert first == again
     assert first != other
@@ -318,11 +314,6 @@ def test_wider_level_wider_interval():
         found = interval(outcomes, average="classes", resample="groups", level=level)
         widths.append(found.high - found.low)
     assert widths == sorted(widths)
-
-
-def test_json():
-    found = interval(random_outcomes(1), average="videos", resample="groups")
-    assert set(found.to_json()) == {"low", "high", "level", "method", "num_units", "std_error"}
 
 
 @pytest.mark.parametrize("arguments", [{"level": 1.0}, {"level": 0.0}, {"replicates": -1}])
