@@ -180,7 +180,7 @@ def test_the_harmonic_mean_needs_and_takes_seen_videos(tmp_path, write_features)
     assert figures["unseen_accuracy"] == pytest.approx(a_u)
     assert figures["seen_accuracy"] == pytest.approx(a_s)
     assert figures["harmonic_mean"] == pytest.approx(2 * a_s * a_u / (a_s + a_u))
-    assert result.coverage["seen_videos"] == {"scored": 5, "merged": 1}
+    assert result.coverage["seen_videos"] == {"scored": 5, "merged": 1, "unreadable": []}
     np.savez(tmp_path / "odd.npz", labels=np.array(["ironing"]), video_vectors=vectors[:1])
     with pytest.raises(DatasetError, match="does not declare: ironing"):
         given(tmp_path / "open.npz", seen=tmp_path / "odd.npz", **settings)

@@ -125,7 +125,7 @@ def test_the_harmonic_mean_of_an_evaluation(trained_model, tmp_path, write_video
     )
     figures = result.scores["gzsl"]["generalised"]
     unseen, seen = figures["unseen_accuracy"], figures["seen_accuracy"]
-    assert result.coverage["seen_videos"] == {"scored": 2, "merged": 0}
+    assert result.coverage["seen_videos"] == {"scored": 2, "merged": 0, "unreadable": []}
     assert figures["harmonic_mean"] == pytest.approx(
         2 * unseen * seen / (unseen + seen) if unseen + seen else 0.0
     )

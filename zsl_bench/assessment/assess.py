@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from zsl_bench.assessment.evidence import Evidence
     from zsl_bench.protocols import Protocol, TrialRanks
+    from zsl_bench.verdict import Verdict
 
 LEVEL, REPLICATES, SEED = 0.95, 999, 0
 DRAWS = 1000
@@ -52,6 +53,12 @@ def assess(evidence: Evidence, protocols: Sequence[Protocol]) -> dict[str, dict[
     return {protocol.id: _assess_one(evidence, protocol, expectations) for protocol in protocols}
 
 
+def verdicts_of(verdicts: Sequence[Verdict], protocol: Protocol) -> tuple[Verdict, ...]:
+    """Return what each rule says of the test classes of a protocol's trials."""
+    names = {name for trial in protocol.trials for name in trial.classes}
+    return tuple(verdict.within(names) for verdict in verdicts)
+
+
 def trial_outcomes(evidence: Evidence, ranked: Sequence[TrialRanks], k: int) -> Outcomes:
     """Return which rows are right among the first ``k`` in which trial."""
     shape = (len(evidence.groups), len(ranked))
@@ -75,6 +82,7 @@ def _assess_one(
     scored = score_protocol(
         matrix, protocol, expected=evidence.expected, lists=evidence.lists, ranked=ranked
     )
+    verdicts = verdicts_of(evidence.verdicts, protocol)
     entry: dict[str, Any] = {
         "source": protocol.source,
         "metric": protocol.metric,
@@ -82,11 +90,20 @@ def _assess_one(
         "videos": [trial.videos for trial in protocol.trials],
         "distractors": list(protocol.trials[0].distractors),
         **scored.to_json(),
+        "verdicts": [
+            {
+                "rule": verdict.rule,
+                "finding": verdict.finding,
+                "num_seen": len(verdict.seen),
+                "num_unjudged": len(verdict.unjudged),
+            }
+            for verdict in verdicts
+        ],
         "uncertainty": _uncertainty(evidence, ranked),
         "expectation": _expectation(evidence, protocol, expectations),
         "contamination": [
             contamination(matrix, ranked, protocol, verdict, evidence.group_codes)
-            for verdict in evidence.verdicts
+            for verdict in verdicts
         ],
     }
     if evidence.overlapping:
@@ -188,7 +205,13 @@ def _generalised(evidence: Evidence, protocol: Protocol) -> dict[str, Any]:
             found="no held-out videos of training classes",
             fix="give them with --seen; the harmonic mean needs both accuracies",
         )
-    return score_generalised(evidence.matrix, evidence.seen).to_json()
+    (trial,) = protocol.trials
+    scores = score_generalised(
+        evidence.matrix.restrict(trial.candidates),
+        evidence.seen.restrict(trial.candidates),
+        num_test_classes=len(trial.classes),
+    )
+    return scores.to_json()
 
 
 def _interval(outcomes: Outcomes, average: Any, resample: Any) -> Any:  # noqa: ANN401

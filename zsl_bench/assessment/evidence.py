@@ -40,6 +40,7 @@ class Evidence:
         declared_distractors: The distractors that are declared classes; None where none were
             embedded.
         overlapping: Ids of segments that share time with a segment of another label.
+        named_videos: Whether the ids are the videos' names, and not made up from labels.
         seen: Scores of held-out videos of training classes, with the same columns; None where
             none were given.
     """
@@ -53,6 +54,7 @@ class Evidence:
     distances: ClassDistances | None = None
     declared_distractors: tuple[str, ...] | None = None
     overlapping: frozenset[str] = frozenset()
+    named_videos: bool = True
     seen: ScoreMatrix | None = None
 
     @cached_property
@@ -71,7 +73,8 @@ class Evidence:
     @cached_property
     def lists(self) -> dict[str, ListedVideos]:
         """The official lists of videos that these rows can serve, by name."""
-        if self.split != "all" or self.classes.dataset not in _WITH_LISTS:
+        known = self.named_videos and self.classes.dataset in _WITH_LISTS
+        if self.split != "all" or not known:
             return {}
         official = official_list(self.classes.dataset)
         return {

@@ -8,22 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zsl_bench.assessment.planning import Planned, check_protocols, plan_protocols
+from zsl_bench.assessment.given_columns import given_columns
+from zsl_bench.assessment.planning import (
+    NOTHING_PLANNED,
+    Planned,
+    check_protocols,
+    choose_protocols,
+    plan_protocols,
+)
 from zsl_bench.assessment.presence import check_present
 from zsl_bench.assessment.result import build_result
-from zsl_bench.assessment.scored import ClassColumns, Scored, SeenVideos, array_digest
+from zsl_bench.assessment.scored import Scored, SeenVideos
 from zsl_bench.assessment.seen import seen_columns
 from zsl_bench.assessment.sight import declare, look
-from zsl_bench.classes import class_set, fold, with_rules
-from zsl_bench.errors import ClassSetError, DatasetError, ResultError, listing
+from zsl_bench.classes import class_set, with_rules
+from zsl_bench.errors import DatasetError, ResultError, listing
 from zsl_bench.features import Features, MatchedFeatures, match_features, read_features
 from zsl_bench.verdict import Declared
-from zsl_bench.wordvectors import class_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from zsl_bench.assessment.scored import Sight
     from zsl_bench.results import EvaluationResult
@@ -74,7 +78,7 @@ def score_features(
     features: str | Path,
     dataset: str,
     *,
-    protocols: str | Sequence[str] = ("1", "2"),
+    protocols: str | Sequence[str] | None = None,
     out: str | Path | None = None,
     **settings: Any,  # noqa: ANN401
 ) -> EvaluationResult:
@@ -84,7 +88,8 @@ def score_features(
         features: A ``.npz``, ``.safetensors``, ``.parquet``, ``.csv`` or ``.npy`` file; see
             ``zsl_bench.features.read_features``.
         dataset: The data set whose videos these are.
-        protocols: Protocol ids; ``1`` and ``2`` are the paper's Evaluation Protocols.
+        protocols: Protocol ids; None for the paper's Evaluation Protocols ``1`` and ``2``, or for
+            ``half`` and ``full`` where the videos are not those that these take.
         out: Folder for the result and its arrays; None writes nothing.
         **settings: Fields of :class:`GivenSettings`, such as ``trained_on`` or ``allow_partial``.
 
@@ -98,7 +103,6 @@ def score_features(
         >>> score_features("features.npz", "ucf101", allow_partial=True)  # doctest: +SKIP
     """
     chosen = GivenSettings(**settings)
-    references = [protocols] if isinstance(protocols, str) else [str(p) for p in protocols]
     matched = _matched(Path(features), dataset, chosen)
     manifest = matched.manifest
     restricted = chosen.restrict_to_present
@@ -107,10 +111,10 @@ def score_features(
     declared, by_user = declare(
         Declared(), trained_on=chosen.trained_on, pretrained_on=chosen.pretrained_on, of=name
     )
-    if restricted:
-        plan = Planned(protocols=(), distractors=None, declared=None)
-    else:
-        check_protocols(manifest, references, has_seen_videos=chosen.seen is not None)
+    references = choose_protocols(manifest, protocols, restricted=restricted)
+    check_protocols(manifest, references, has_seen_videos=chosen.seen is not None)
+    plan = NOTHING_PLANNED
+    if not restricted:
         plan = plan_protocols(manifest, references, declared, vectors=chosen.vectors)
     _check_named(matched, plan)
     sight = look(
@@ -161,13 +165,15 @@ def _matched(path: Path, dataset: str, settings: GivenSettings) -> MatchedFeatur
 def _scored(
     matched: MatchedFeatures, plan: Planned, sight: Sight, settings: GivenSettings, name: str
 ) -> Scored:
-    candidates = _Candidates.of(matched, plan, settings)
+    rows, columns = given_columns(
+        matched, plan, vectors=settings.vectors, allow_approximate=settings.allow_approximate
+    )
     manifest = matched.manifest
     return Scored(
         manifest=manifest,
         positions=np.arange(len(manifest.videos)),
-        rows=candidates.rows,
-        columns=candidates.columns,
+        rows=rows,
+        columns=columns,
         reasons={},
         sight=sight,
         run={
@@ -177,7 +183,7 @@ def _scored(
                 "code": _GIVEN,
                 "clip": _GIVEN,
                 "pooling": settings.pooling or _GIVEN,
-                "scores": _GIVEN if candidates.columns.vectors is None else "cosine",
+                "scores": _GIVEN if columns.vectors is None else "cosine",
             },
             "manifest": {
                 "dataset": manifest.dataset,
@@ -196,80 +202,9 @@ def _scored(
         },
         environment={"features": matched.features.source},
         overlapping=matched.overlapping,
+        named_videos=matched.has_ids,
         seen=_seen(matched, plan, sight, settings),
     )
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Candidates:
-    rows: NDArray[np.floating]
-    columns: ClassColumns
-
-    @classmethod
-    def of(cls, matched: MatchedFeatures, plan: Planned, settings: GivenSettings) -> _Candidates:
-        others = () if plan.distractors is None else plan.distractors.names
-        scores, vectors = matched.candidate_scores, matched.video_vectors
-        if scores is not None:
-            chosen = scores[:, _chosen(matched, others)]
-            return cls(
-                rows=chosen,
-                columns=ClassColumns(
-                    vectors=None, source={"kind": "the scores given"}, distractors=others
-                ),
-            )
-        assert vectors is not None  # noqa: S101
-        given = matched.candidate_vectors
-        if matched.features.class_vectors is None or given is None:
-            columns = _from_words(matched, plan, settings, vectors.shape[1])
-        else:
-            matrix = given[_chosen(matched, others)].astype(np.float64)
-            source = {"kind": "given with the features", "sha256": array_digest(matrix)}
-            columns = ClassColumns(vectors=matrix, source=source, distractors=others)
-        return cls(rows=vectors, columns=columns)
-
-
-def _chosen(matched: MatchedFeatures, others: tuple[str, ...]) -> NDArray[np.int64]:
-    """Return the places of the test classes and of the distractors wanted among the candidates."""
-    first = len(matched.manifest.classes)
-    by_name = {name: first + i for i, name in enumerate(matched.distractors)}
-    by_tail = {fold(name.rpartition("/")[2]): place for name, place in by_name.items()}
-    places = [by_name.get(name, by_tail.get(fold(name.partition("/")[2]), -1)) for name in others]
-    lacking = [name for name, place in zip(others, places, strict=True) if place < 0]
-    if lacking:
-        raise ClassSetError(
-            f"{matched.features.asked}",
-            found=f"no column or vector for {len(lacking)} of {len(others)} candidates beside the "
-            f"test classes: {listing(lacking, limit=3)}",
-            fix="add them to the classes, as dataset/class, or leave that protocol out",
-        )
-    return np.array([*range(first), *places], dtype=np.int64)
-
-
-def _from_words(
-    matched: MatchedFeatures, plan: Planned, settings: GivenSettings, width: int
-) -> ClassColumns:
-    parts = [
-        class_vectors(classes, settings.vectors, allow_approximate=settings.allow_approximate)
-        for classes in (matched.manifest.classes, plan.distractors)
-        if classes is not None
-    ]
-    matrix = np.concatenate([part.matrix for part in parts]).astype(np.float64)
-    if matrix.shape[1] != width:
-        raise ResultError(
-            matched.features.asked,
-            found=f"video vectors of {width} numbers and no class vectors; word vectors have "
-            f"{matrix.shape[1]}",
-            fix="add class_vectors to the file",
-        )
-    source = {
-        "kind": "word vectors",
-        "source": parts[0].source,
-        "digest": parts[0].digest,
-        "approximate_words": sorted({word for part in parts for word in part.approximate_words}),
-        "sha256": array_digest(matrix),
-    }
-    others = () if plan.distractors is None else plan.distractors.names
-    return ClassColumns(vectors=matrix, source=source, distractors=others)
 
 
 def _seen(
@@ -287,12 +222,17 @@ def _seen(
         asked=features.asked,
     )
     kept = [row for row, label in enumerate(labels) if label in columns]
-    rows = features.rows if matched.features.scores is None else _seen_scores(features, matched)
-    if rows.shape[1] != matched.features.rows.shape[1] and matched.features.scores is None:
+    rows, width = features.video_vectors, matched.features.rows.shape[1]
+    if rows is None or matched.features.scores is not None:
+        raise DatasetError(
+            features.asked,
+            found="scores, which cannot be held against other candidates",
+            fix="give video vectors and class vectors, in both files",
+        )
+    if rows.shape[1] != width:
         raise ResultError(
             features.asked,
-            found=f"vectors of {rows.shape[1]} numbers, where the test videos have "
-            f"{matched.features.rows.shape[1]}",
+            found=f"vectors of {rows.shape[1]} numbers, where the test videos have {width}",
             fix="give features of the same model",
         )
     ids = features.ids or tuple(f"row {row}" for row in range(len(features)))
@@ -315,11 +255,3 @@ def _seen_labels(features: Features) -> list[str]:
             fix="add labels, and classes where the labels are numbers",
         )
     return [str(label) for label in labels]
-
-
-def _seen_scores(features: Features, matched: MatchedFeatures) -> NDArray[np.floating]:
-    raise DatasetError(
-        features.asked,
-        found=f"held-out videos for {matched.features.source}, which holds scores",
-        fix="give video vectors and class vectors in both files",
-    )

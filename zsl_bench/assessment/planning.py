@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from zsl_bench.assessment.sight import distractors_of
 from zsl_bench.classes import ClassSet
-from zsl_bench.errors import DatasetError
+from zsl_bench.errors import DatasetError, ProtocolError
 from zsl_bench.protocols import (
     distractor_class_set,
     needs_distractors,
@@ -37,6 +37,42 @@ class Planned:
     protocols: tuple[Protocol, ...]
     distractors: ClassSet | None
     declared: tuple[str, ...] | None
+
+
+NOTHING_PLANNED = Planned(protocols=(), distractors=None, declared=None)
+_PAPER, _RECIPES = ("1", "2"), ("half", "full")
+
+
+def choose_protocols(
+    manifest: Manifest, asked: str | Sequence[str] | None, *, restricted: bool
+) -> tuple[str, ...]:
+    """Return the protocols to score under.
+
+    Args:
+        manifest: The videos and test classes.
+        asked: What the user asked for; None for the paper's two, or for the recipes ``half`` and
+            ``full`` where the videos are not those that the paper's take.
+        restricted: Whether only the classes present are to be candidates, under ``custom``.
+
+    Raises:
+        ProtocolError: Protocols are asked for that ``custom`` cannot stand in for.
+    """
+    if restricted:
+        if asked is not None:
+            raise ProtocolError(
+                "--restrict-to-present",
+                found="protocols beside it, whose candidates are frozen",
+                fix="leave either of them out: it scores under custom alone",
+            )
+        return ()
+    if asked is not None:
+        return (asked,) if isinstance(asked, str) else tuple(map(str, asked))
+    try:
+        for reference in _PAPER:
+            resolve_protocol(reference, manifest.classes, videos=manifest.split)
+    except ProtocolError:
+        return _RECIPES
+    return _PAPER
 
 
 def check_protocols(

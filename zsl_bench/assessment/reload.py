@@ -14,9 +14,15 @@ from zsl_bench.assessment.assess import assess
 from zsl_bench.assessment.evidence import Evidence
 from zsl_bench.assessment.scored import Clips, SeenVideos, score_matrix, seen_matrix
 from zsl_bench.classes import ClassSet, load_class_set
-from zsl_bench.errors import ClassSetError, ResultError
+from zsl_bench.errors import ClassSetError, ProtocolError, ResultError, listing
 from zsl_bench.files import atomic_write, sha256_file
-from zsl_bench.protocols import CUSTOM, Protocol, custom_protocol, resolve_protocol
+from zsl_bench.protocols import (
+    CUSTOM,
+    Protocol,
+    custom_protocol,
+    needs_distractors,
+    resolve_protocol,
+)
 from zsl_bench.provenance import environment
 from zsl_bench.results import EvaluationResult, load_result
 from zsl_bench.verdict import ClassDistances, SeenClass, Verdict
@@ -87,18 +93,33 @@ def resolve_for(evidence: Evidence, references: Sequence[str]) -> tuple[Protocol
     """Resolve protocols for evidence, each once.
 
     Raises:
-        ProtocolError: A protocol is unknown, or does not fit the classes or the videos.
+        ProtocolError: A protocol is unknown, or does not fit the classes, the videos or the
+            candidates that were embedded.
     """
-    resolved = [
-        resolve_protocol(
-            reference,
-            evidence.classes,
-            videos=evidence.split,
-            distractors=evidence.declared_distractors,
-        )
-        for reference in references
-    ]
+    resolved = [_resolve(evidence, reference) for reference in references]
     return tuple({protocol.id: protocol for protocol in resolved}.values())
+
+
+def _resolve(evidence: Evidence, reference: str) -> Protocol:
+    known, asked = evidence.declared_distractors, f"protocol {reference} for a result"
+    if needs_distractors(reference) and known is None:
+        raise ProtocolError(
+            asked,
+            found="no vectors of the declared training classes beside it",
+            fix="name the protocol when the model or the features are scored first",
+        )
+    protocol = resolve_protocol(
+        reference, evidence.classes, videos=evidence.split, distractors=known
+    )
+    lists = {trial.videos for trial in protocol.trials} - {None, evidence.split}
+    if lists and not evidence.named_videos:
+        raise ProtocolError(
+            asked,
+            found=f"videos known by their labels alone, so that those of "
+            f"{listing(sorted(map(str, lists)))} are not known",
+            fix="score features with video_ids",
+        )
+    return protocol
 
 
 def rescore(
@@ -127,7 +148,10 @@ def rescore(
         identity={**old.identity, "protocols": named},
         complete=old.complete and CUSTOM not in named,
         scores=assess(evidence, protocols),
-        environment={**environment(), "scored_again": Path(path).name},
+        environment={
+            **old.environment,
+            "scored_again": {**environment(), "from": Path(path).name},
+        },
     )
     if out is None or old.arrays is None:
         return new
@@ -198,6 +222,7 @@ def _reloaded(result: EvaluationResult, arrays: Mapping[str, NDArray[Any]]) -> R
         verdicts=tuple(_verdict(rule) for rule in result.zero_shot["rules"]),
         distances=_distances(result.zero_shot.get("distances")),
         declared_distractors=_declared_distractors(result),
+        named_videos=result.coverage.get("named_videos", True),
         overlapping=frozenset(_strings(arrays, "overlapping")),
         seen=seen_matrix(names, seen, class_vectors),
     )
@@ -235,7 +260,8 @@ def _seen(result: EvaluationResult, arrays: Mapping[str, NDArray[Any]]) -> SeenV
         labels=arrays["seen_labels"].astype(np.int64),
         vectors=arrays["seen_vectors"],
         merged=result.coverage["seen_videos"]["merged"],
-        **result.identity["seen_videos"],
+        dataset=result.identity["seen_videos"]["dataset"],
+        digest=result.identity["seen_videos"]["digest"],
     )
 
 

@@ -50,7 +50,7 @@ def build_result(
         identity=_identity(scored, protocols, evidence.matrix.video_ids),
         zero_shot=_zero_shot(scored),
         coverage=coverage,
-        complete=not (restricted or manifest.is_partial or coverage["unreadable"]),
+        complete=not (restricted or manifest.is_partial or _any_unreadable(coverage)),
         scores=assess(evidence, protocols),
         environment={**environment(), **scored.environment},
         class_table=class_table(scored),
@@ -98,7 +98,11 @@ def _identity(
         "scored": sha256_json(list(scored_ids)),
     }
     if scored.seen is not None:
-        identity["seen_videos"] = {"dataset": scored.seen.dataset, "digest": scored.seen.digest}
+        identity["seen_videos"] = {
+            "dataset": scored.seen.dataset,
+            "digest": scored.seen.digest,
+            "scored": sha256_json(list(scored.seen.ids)),
+        }
     return identity
 
 
@@ -133,10 +137,20 @@ def _coverage(scored: Scored) -> dict[str, Any]:
             name: {"expected": expected[name], "scored": found[name]}
             for name in scored.classes.names
         },
+        "named_videos": scored.named_videos,
         "seen_videos": None
         if scored.seen is None
-        else {"scored": len(scored.seen.ids), "merged": scored.seen.merged},
+        else {
+            "scored": len(scored.seen.ids),
+            "merged": scored.seen.merged,
+            "unreadable": [{"id": i, "reason": why} for i, why in scored.seen.unreadable],
+        },
     }
+
+
+def _any_unreadable(coverage: dict[str, Any]) -> bool:
+    seen = coverage["seen_videos"]
+    return bool(coverage["unreadable"] or (seen and seen["unreadable"]))
 
 
 def _zero_shot(scored: Scored) -> dict[str, Any]:

@@ -50,6 +50,7 @@ class SeenVideos:
         dataset: Where they come from.
         digest: Digest of their manifest.
         merged: Videos left out because their class counts as a test class.
+        unreadable: Pairs of a video's id and the reason why it has no vector.
     """
 
     ids: tuple[str, ...]
@@ -58,6 +59,7 @@ class SeenVideos:
     dataset: str
     digest: str
     merged: int = 0
+    unreadable: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -115,6 +117,7 @@ class Scored:
         clips: The clips' vectors, where they were kept.
         seen: Held-out videos of training classes, where there are any.
         overlapping: Ids of segments that share time with a segment of another label.
+        named_videos: Whether the ids are the videos' names, and not made up from labels.
     """
 
     manifest: Manifest
@@ -128,6 +131,7 @@ class Scored:
     clips: Clips | None = None
     seen: SeenVideos | None = None
     overlapping: frozenset[str] = frozenset()
+    named_videos: bool = True
 
     @property
     def classes(self) -> ClassSet:
@@ -171,6 +175,7 @@ class Scored:
             distances=self.sight.distances,
             declared_distractors=self.sight.distractors,
             overlapping=self.overlapping,
+            named_videos=self.named_videos,
             seen=seen_matrix(self.names, self.seen, self.columns.vectors),
         )
 

@@ -14,42 +14,56 @@ if TYPE_CHECKING:
 _GROUPS = ("clean", "overlapping", "unjudged")
 _NOT_FOUND = "not found"
 _CANDIDATES = {
-    "all_candidates": "among all candidates %",
-    "own_candidates": "among its own %",
-    "common_size": "among equally many %",
+    "all_candidates": "all candidates",
+    "own_candidates": "its own candidates",
+    "common_size": "equally many",
 }
 
 
-def contamination_table(to: Console, protocol: str, scores: Mapping[str, Any]) -> None:
-    """Print top-1 of clean and of overlapping rows under one protocol, rule by rule.
+def contamination_tables(to: Console, protocol: str, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Print top-1 of clean and of overlapping rows under one protocol, a table a rule.
 
     Beside every accuracy stand its 95% interval, the candidates and chance. A rule that puts every
-    row into one group is a line below the table; a rule that judges no class is left out.
+    row into one group has no table; :func:`contamination_notes` tells it.
 
     Args:
         to: Where to print.
         protocol: The protocol's id.
-        scores: Its entry in a result's ``scores``; one without contamination prints nothing.
+        entries: The rules of its ``contamination`` that are to be shown.
     """
-    entries: Sequence[Mapping[str, Any]] = scores.get("contamination") or ()
-    parted = [entry for entry in entries if _is_parted(entry)]
-    if parted:
-        title = f"{protocol}: top-1 (95% over other videos) by what a rule says of the true class"
+    for entry in entries:
+        if not _is_parted(entry):
+            continue
+        title = f"{protocol}, by {entry['rule']}: top-1 % (95% over other videos) among"
         to.print(title, style="italic", soft_wrap=True)
         grid = table()
-        grid.add_column("rule", no_wrap=True)
-        grid.add_column("rows", no_wrap=True)
-        for heading in ("classes", "videos"):
-            grid.add_column(heading, justify="right")
-        for heading in _CANDIDATES.values():
-            grid.add_column(heading, justify="right")
-            grid.add_column("of, chance %", justify="right")
-        for entry in parted:
-            for row in _rows(entry):
-                grid.add_row(*row)
+        grid.add_column("rows", overflow="fold")
+        for heading in ("classes", "videos", *_CANDIDATES.values()):
+            grid.add_column(heading, justify="right", overflow="fold")
+        for row in _rows(entry):
+            grid.add_row(*row)
         to.print(grid)
-    for line in _notes(protocol, entries):
-        to.print(f"* {line}", soft_wrap=True)
+
+
+def contamination_notes(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield which rules put every row into one group, and where not found is not clean.
+
+    Args:
+        entries: The rules of a protocol's ``contamination``.
+    """
+    whole: dict[str, list[str]] = {}
+    for entry in entries:
+        groups = [name for name in _GROUPS if entry["mean"].get(name) is not None]
+        if len(groups) == 1:
+            whole.setdefault(_name(entry, groups[0]), []).append(entry["rule"])
+    for group, rules in whole.items():
+        yield f"every row is {group} by {', '.join(rules)}"
+    silent: dict[str, list[str]] = {}
+    for entry in entries:
+        if entry["applies"] and not entry["clean_is_known"]:
+            silent.setdefault(", ".join(entry["silent"]), []).append(entry["rule"])
+    for fields, rules in silent.items():
+        yield f"by {', '.join(rules)} a row not found may have been seen all the same ({fields})"
 
 
 def _is_parted(entry: Mapping[str, Any]) -> bool:
@@ -57,7 +71,6 @@ def _is_parted(entry: Mapping[str, Any]) -> bool:
 
 
 def _rows(entry: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    rule = entry["rule"]
     for group in _GROUPS:
         figures = entry["mean"][group]
         if figures is None:
@@ -66,40 +79,22 @@ def _rows(entry: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         name = _name(entry, group)
         if first["num_trials"] < total:
             name += f" ({first['num_trials']} of {total} trials)"
-        cells = [cell for kind in _CANDIDATES for cell in _cells(figures[kind])]
-        yield rule, name, number(first["num_classes"]), number(first["num_videos"]), *cells
-        rule = ""
+        cells = (_cell(figures[kind]) for kind in _CANDIDATES)
+        yield name, number(first["num_classes"]), number(first["num_videos"]), *cells
 
 
-def _cells(figures: Mapping[str, Any] | None) -> tuple[str, str]:
+def _cell(figures: Mapping[str, Any] | None) -> str:
     if figures is None:
-        return "-", "-"
+        return "-"
     span = figures["intervals"]["top1"]
     between = "" if span is None else f" ({percent(span['low'])} to {percent(span['high'])})"
-    beside = f"{number(figures['num_candidates'])}, {percent(figures['chance'])}"
-    return f"{percent(figures['top1'])}{between}", beside
+    beside = f"of {number(figures['num_candidates'])}, chance {percent(figures['chance'])}"
+    return f"{percent(figures['top1'])}{between}\n{beside}"
 
 
 def number(value: float) -> str:
     """Return a mean over trials: whole where it is, else with one digit."""
     return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
-
-
-def _notes(protocol: str, entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    whole: dict[str, list[str]] = {}
-    for entry in entries:
-        if entry["applies"] and not _is_parted(entry):
-            group = next((name for name in _GROUPS if entry["mean"][name] is not None), "without")
-            found = _name(entry, group)
-            whole.setdefault(found, []).append(entry["rule"])
-    for group, rules in whole.items():
-        yield f"{protocol}: every row is {group} by {', '.join(rules)}"
-    unknown: dict[str, list[str]] = {}
-    for entry in entries:
-        if entry["applies"] and not entry["clean_is_known"]:
-            unknown.setdefault(", ".join(entry["silent"]), []).append(entry["rule"])
-    for why, rules in unknown.items():
-        yield f"{protocol}: not found is not clean by {', '.join(rules)}, for {why}"
 
 
 def _name(entry: Mapping[str, Any], group: str) -> str:

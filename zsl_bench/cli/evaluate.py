@@ -52,8 +52,9 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     "all its videos.",
 )  # fmt: skip
 @click.option(
-    "--protocol", "protocols", multiple=True, default=("1", "2"), show_default="1 and 2",
-    metavar="ID", help="1, 2, half, full or an id of list protocols; may be given several times.",
+    "--protocol", "protocols", multiple=True, metavar="ID",
+    help="1, 2, half, full or an id of list protocols; may be given several times. Default: 1 and "
+    "2, or half and full for videos that these do not take.",
 )  # fmt: skip
 @click.option("--policy", metavar="NAME", help="Clip policy. Default: the model's own.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N, mps.")
@@ -112,7 +113,7 @@ def evaluate(
         results = run(
             model,
             data=manifests,
-            protocols=protocols,
+            protocols=protocols or None,
             seen=seen,
             out=out,
             progress=bar,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 import click
@@ -16,9 +17,9 @@ _PIPE_WIDTH = 160
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console; in a pipe it is wide and plain, so that lines stay whole."""
+    """Return a console; in a pipe it is plain, wide or ``COLUMNS``, so that lines stay whole."""
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else _PIPE_WIDTH
+    width = None if stream.isatty() else int(os.environ.get("COLUMNS") or _PIPE_WIDTH)
     return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zsl_bench.cli.contamination import contamination_table, verdict_lines
+from zsl_bench.cli.contamination import (
+    contamination_notes,
+    contamination_tables,
+    verdict_lines,
+)
 from zsl_bench.cli.render import count, percent, table
 from zsl_bench.errors import listing
 
@@ -20,10 +24,10 @@ if TYPE_CHECKING:
 _HEADINGS = (
     "candidates",
     "top-1 %",
-    "95% other videos",
-    "95% other classes",
+    "95%, other\nvideos",
+    "95%, other\nclasses",
     "top-5 %",
-    "per class %",
+    "verdict",
 )
 
 
@@ -39,36 +43,46 @@ def print_results(
         all_rules: Show clean and overlapping rows by every rule, not by the headline only.
     """
     for result in results:
-        coverage = result.coverage
-        videos = f"{coverage['scored']:,} of {coverage['expected']:,} videos"
-        title = [f"{result.model} on {result.dataset}", videos]
-        if result.identity["manifest"]["videos"] != "all":
-            title.append(result.identity["manifest"]["videos"])
-        title.append("complete" if result.complete else "INCOMPLETE")
-        to.print(", ".join([*title, result.verdict]), style="bold", soft_wrap=True)
+        to.print(", ".join(_title(result)), style="bold", soft_wrap=True)
         to.print(_score_table(result))
         for name, scores in result.scores.items():
             entries = scores["contamination"]
-            shown = entries if all_rules else entries[:1]
-            contamination_table(to, name, {**scores, "contamination": shown})
-        for line in _merged(result.scores):
-            to.print(f"* {line}", soft_wrap=True)
-        for line in (*_zero_shot_notes(result.zero_shot), *_coverage_notes(result)):
+            contamination_tables(to, name, entries if all_rules else entries[:1])
+        notes = (*_merged(result.scores, all_rules=all_rules), *_zero_shot_notes(result.zero_shot))
+        for line in (*notes, *_coverage_notes(result)):
             to.print(f"* {line}", soft_wrap=True)
         to.print(f"* written: {out / result.stem}.json\n", soft_wrap=True)
 
 
+def _title(result: EvaluationResult) -> Iterator[str]:
+    coverage = result.coverage
+    yield f"{result.model} on {result.dataset}"
+    yield f"{coverage['scored']:,} of {coverage['expected']:,} videos"
+    if result.identity["manifest"]["videos"] != "all":
+        yield str(result.identity["manifest"]["videos"])
+    yield "complete" if result.complete else "INCOMPLETE"
+    yield result.verdict
+    shared = _shared_rows(result)
+    if shared:
+        yield f"{count(len(shared), 'TEST VIDEO')} IN THE TRAINING MANIFEST"
+
+
+def _shared_rows(result: EvaluationResult) -> list[str]:
+    """Return the scored or unreadable test videos that the training manifest shares."""
+    shared = result.zero_shot.get("shared_videos")
+    if not shared:
+        return []
+    missing = set(result.coverage["missing"])
+    return [name for name in shared["test_rows"] if name not in missing]
+
+
 def _score_table(result: EvaluationResult) -> Table:
     grid = table()
-    grid.add_column("protocol", no_wrap=True)
-    for heading in (*_HEADINGS, *(() if result.complete else ("bounds %",))):
-        grid.add_column(heading, justify="right")
-    grid.add_column("verdict", no_wrap=True)
+    grid.add_column("protocol", overflow="fold")
+    for heading in _HEADINGS:
+        grid.add_column(heading, justify="left" if heading == "verdict" else "right")
     for name, scores in result.scores.items():
-        cells = [f"{name} v{scores['version']}", *_cells(scores)]
-        if not result.complete:
-            cells.append(_bounds(scores["mean"]))
-        grid.add_row(*cells, result.zero_shot["rules"][0]["finding"])
+        grid.add_row(f"{name} v{scores['version']}", *_cells(scores))
     return grid
 
 
@@ -76,15 +90,16 @@ def _cells(scores: dict[str, Any]) -> Iterator[str]:
     trials, mean, std = scores["trials"], scores["mean"], scores["std"]
     several = len(trials) > 1
     yield f"{trials[0]['num_classes']}" + (f" x {len(trials)}" if several else "")
-    top = {
-        name: f"{percent(mean[name])}" + (f" ± {percent(std[name])}" if several else "")
-        for name in ("top1", "top5", "mean_per_class")
-    }
-    yield top["top1"]
-    for resample in ("groups", "classes"):
-        yield span(scores["uncertainty"]["top1"][resample])
-    yield top["top5"]
-    yield top["mean_per_class"]
+    if "generalised" in scores:
+        yield f"H {percent(scores['generalised']['harmonic_mean'])}"
+        yield from ("-", "-", "-")
+    else:
+        spread = {name: f" ± {percent(std[name])}" if several else "" for name in ("top1", "top5")}
+        yield f"{percent(mean['top1'])}{spread['top1']}"
+        for resample in ("groups", "classes"):
+            yield span(scores["uncertainty"]["top1"][resample])
+        yield f"{percent(mean['top5'])}{spread['top5']}"
+    yield scores["verdicts"][0]["finding"]
 
 
 def span(interval: dict[str, Any] | None) -> str:
@@ -92,27 +107,34 @@ def span(interval: dict[str, Any] | None) -> str:
     return "-" if interval is None else f"{percent(interval['low'])} to {percent(interval['high'])}"
 
 
-def _bounds(mean: dict[str, float | None]) -> str:
-    if mean["top1_lower"] is None or mean["top1_lower"] == mean["top1_upper"]:
-        return "-"
-    return f"{percent(mean['top1_lower'])} to {percent(mean['top1_upper'])}"
-
-
-def _merged(scores: dict[str, Any]) -> Iterator[str]:
+def _merged(scores: dict[str, Any], *, all_rules: bool) -> Iterator[str]:
     """Yield each note once, with the protocols that it is about."""
     about: dict[str, list[str]] = {}
     for name, entry in scores.items():
-        for text in _protocol_notes(entry):
+        rules = entry["contamination"]
+        notes = contamination_notes(rules if all_rules else rules[:1])
+        for text in (*_protocol_notes(entry), *notes):
             about.setdefault(text, []).append(name)
     for text, names in about.items():
         yield f"{', '.join(names)}: {text}"
 
 
 def _protocol_notes(scores: dict[str, Any]) -> Iterator[str]:
-    if len(scores["trials"]) > 1:
+    mean = scores["mean"]
+    if scores["metric"] == "mean_per_class":
+        yield f"the protocol's own figure is the mean per class: {percent(mean['mean_per_class'])}"
+    if mean["top1_lower"] is not None and mean["top1_lower"] != mean["top1_upper"]:
         yield (
-            "± is the population standard deviation over the trials, as published; trials "
-            "overlap, so that it is no standard error"
+            f"with missing videos wrong and right, top-1 is {percent(mean['top1_lower'])} to "
+            f"{percent(mean['top1_upper'])}, top-5 {percent(mean['top5_lower'])} to "
+            f"{percent(mean['top5_upper'])}"
+        )
+    if len(scores["trials"]) > 1:
+        same = all(set(classes) == set(scores["classes"][0]) for classes in scores["classes"])
+        yield "± is the population standard deviation over the trials, as published; " + (
+            "it is over other videos and says nothing of other classes"
+            if same
+            else "draws of classes overlap, so that it is no standard error"
         )
     if scores["expectation"]:
         yield _expected(scores["expectation"])
@@ -125,9 +147,10 @@ def _protocol_notes(scores: dict[str, Any]) -> Iterator[str]:
     if "generalised" in scores:
         figures = scores["generalised"]
         yield (
-            f"unseen {percent(figures['unseen_accuracy'])}, seen "
-            f"{percent(figures['seen_accuracy'])}, harmonic mean "
-            f"{percent(figures['harmonic_mean'])}, area under the curve {figures['area']:.3f}"
+            f"harmonic mean {percent(figures['harmonic_mean'])} of unseen classes "
+            f"{percent(figures['unseen_accuracy'])} and seen classes "
+            f"{percent(figures['seen_accuracy'])} (mean per class), area under the curve "
+            f"{figures['area']:.3f}"
         )
     if scores["unscorable"]:
         none, trials = len(scores["unscorable"]), len(scores["trials"])
@@ -139,7 +162,7 @@ def _expected(figures: dict[str, Any]) -> str:
     text = (
         f"over all draws of {figures['draw_size']} of {figures['num_classes']} classes expect "
         f"{percent(draws['mean'])} over videos (Monte Carlo error "
-        f"{100 * draws['monte_carlo_error']:.2f}, {draws['draws']:,} draws)"
+        f"{100 * draws['monte_carlo_error']:.2f}, {draws['draws']:,} draws that hold a video)"
     )
     exact = figures["mean_per_class"]
     if exact is None:
@@ -158,12 +181,25 @@ def _zero_shot_notes(zero_shot: dict[str, Any]) -> Iterator[str]:
     if rule["approximate_words"]:
         words = count(len(rule["approximate_words"]), "word")
         yield f"verdict: {words} without a vector; a class with one is seen only by equal words"
-    card = zero_shot["declared_by_user"]
-    for field in rule["silent"]:
-        who = "as declared here" if field.partition(":")[0] in card else "by its card"
-        yield f"{field} {who}, so the verdict cannot be disjoint"
+    yield from _declared_notes(rule, zero_shot["declared_by_user"])
     if zero_shot["shared_videos"]:
         yield from _shared_notes(zero_shot["shared_videos"])
+    yield from _vector_notes(zero_shot)
+
+
+def _declared_notes(rule: dict[str, Any], by_user: Sequence[str]) -> Iterator[str]:
+    for field in rule["silent"]:
+        name, _, said = field.partition(": ")
+        who = ", as declared here" if name in by_user else ""
+        if said == "undeclared":
+            who = f" (--{name.replace('_', '-')} declares it)"
+        yield f"{field}{who}, so the verdict cannot be disjoint"
+    if by_user:
+        fields = " and ".join(f"--{name.replace('_', '-')}" for name in by_user)
+        yield f"the verdict rests on what was declared by {fields}, not on a card"
+
+
+def _vector_notes(zero_shot: dict[str, Any]) -> Iterator[str]:
     equal = zero_shot["equal_class_vectors"]
     if equal:
         first = ", ".join(equal[0])
@@ -177,29 +213,35 @@ def _zero_shot_notes(zero_shot: dict[str, Any]) -> Iterator[str]:
 
 
 def _shared_notes(shared: dict[str, Any]) -> Iterator[str]:
+    kinds = ", ".join(
+        count(len(shared[kind]), one)
+        for kind, one in (("ids", "id"), ("groups", "further source"), ("contents", "file content"))
+    )
     rows = shared["test_rows"]
-    if rows:
-        kinds = ", ".join(
-            count(len(shared[kind]), one, f"{one}s")
-            for kind, one in (("ids", "id"), ("groups", "source"), ("contents", "file content"))
-        )
-        yield (
-            f"{shared['train']} shares {kinds} with the test videos: "
-            f"{count(len(rows), 'test video')} concerned: {listing(rows, limit=3)}"
-        )
-    else:
-        yield f"{shared['train']}: no id, source or content shared with the test videos"
+    named = f": {listing(rows, limit=3)}" if rows else ""
+    yield f"shared by {shared['train']} and the test list {shared['test']}: {kinds}{named}"
     for line in shared["not_compared"]:
         yield f"not compared with the training videos: {line}"
 
 
 def _coverage_notes(result: EvaluationResult) -> Iterator[str]:
+    yield from result.coverage["notes"]
+    if result.coverage["extra"]:
+        extra = result.coverage["extra"]
+        yield f"not scored, as no video of the list: {len(extra):,} ({listing(extra, limit=3)})"
     unreadable = result.coverage["unreadable"]
     if unreadable:
         first = f"{unreadable[0]['id']}: {unreadable[0]['reason']}"
         yield f"{count(len(unreadable), 'unreadable video')}, the first {first}"
     if not result.complete:
-        yield "top-1 and top-5 are over the videos at hand; bounds count the others wrong or right"
-    if result.coverage["seen_videos"] and result.coverage["seen_videos"]["merged"]:
-        merged = count(result.coverage["seen_videos"]["merged"], "held-out video")
-        yield f"{merged} left out: their classes count as test classes"
+        yield "accuracies and intervals are of the videos at hand"
+    seen = result.coverage["seen_videos"]
+    if seen:
+        yield f"held-out videos of training classes: {seen['scored']:,} scored" + "".join(
+            f", {number:,} {why}"
+            for number, why in (
+                (seen["merged"], "left out because their classes count as test classes"),
+                (len(seen["unreadable"]), "unreadable"),
+            )
+            if number
+        )

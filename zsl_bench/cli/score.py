@@ -15,8 +15,6 @@ from zsl_bench.errors import DatasetError, ResultError
 if TYPE_CHECKING:
     from zsl_bench.results import EvaluationResult
 
-_DEFAULT = ("1", "2")
-
 
 @click.command(
     epilog="Example: zsl-bench score features.npz --dataset ucf101 --protocol brattoli-half "
@@ -25,8 +23,9 @@ _DEFAULT = ("1", "2")
 @click.argument("features", type=click.Path(path_type=Path))
 @click.option("--dataset", metavar="NAME", help="The data set whose videos these are.")
 @click.option(
-    "--protocol", "protocols", multiple=True, metavar="ID", show_default="1 and 2",
-    help="1, 2, half, full or an id of list protocols; may be given several times.",
+    "--protocol", "protocols", multiple=True, metavar="ID",
+    help="1, 2, half, full or an id of list protocols; may be given several times. Default: 1 and "
+    "2, or half and full for videos that these do not take.",
 )  # fmt: skip
 @click.option("--name", metavar="NAME", help="Name of the model. Default: the file's.")
 @click.option(
@@ -93,9 +92,7 @@ def score(
     else:
         from zsl_bench.assessment.given import score_features
 
-        result = score_features(
-            features, dataset, protocols=protocols or _DEFAULT, out=out, **settings
-        )
+        result = score_features(features, dataset, protocols=protocols or None, out=out, **settings)
     if as_json:
         print_json(result.to_json())
     else:

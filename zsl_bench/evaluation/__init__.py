@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from zsl_bench.evaluation.api import DEFAULT_PROTOCOLS, evaluate
+from zsl_bench.evaluation.api import evaluate
 from zsl_bench.evaluation.settings import Progress, Settings, SettingsArguments, Silent
 
 __all__ = [
-    "DEFAULT_PROTOCOLS",
     "Progress",
     "Settings",
     "SettingsArguments",

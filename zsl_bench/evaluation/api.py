@@ -7,7 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from zsl_bench.assessment.planning import Planned, check_protocols, plan_protocols
+from zsl_bench.assessment.planning import (
+    NOTHING_PLANNED,
+    check_protocols,
+    choose_protocols,
+    plan_protocols,
+)
 from zsl_bench.assessment.presence import check_present
 from zsl_bench.assessment.result import build_result
 from zsl_bench.assessment.sight import declare, look
@@ -30,14 +35,12 @@ if TYPE_CHECKING:
 
     from zsl_bench.results import EvaluationResult
 
-DEFAULT_PROTOCOLS = ("1", "2")
-
 
 def evaluate(
     model: str | Model,
     *,
     data: Mapping[str, str | Path | Manifest],
-    protocols: str | Sequence[str] = DEFAULT_PROTOCOLS,
+    protocols: str | Sequence[str] | None = None,
     seen: Mapping[str, str | Path | Manifest] | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
@@ -50,7 +53,8 @@ def evaluate(
             name; or an object that meets the plug-in interface.
         data: For each data set its folder, or a manifest. ``ucf101`` and ``hmdb51`` are read as
             published; any other name is a folder with one sub-folder a class.
-        protocols: Protocol ids; ``1`` and ``2`` are the paper's Evaluation Protocols.
+        protocols: Protocol ids; None for the paper's Evaluation Protocols ``1`` and ``2``, or for
+            ``half`` and ``full`` where the videos are not those that these take.
         seen: Held-out videos of classes that the model was trained on, for ``gzsl``: one data set
             with its folder, or a manifest.
         out: Folder for result files and resumable vectors; None writes nothing.
@@ -65,11 +69,11 @@ def evaluate(
     """
     chosen, watcher = Settings(**settings), progress or Silent()
     manifests = _manifests(data)
-    named = [protocols] if isinstance(protocols, str) else [str(p) for p in protocols]
     seen_manifest = _seen_manifest(seen)
-    if not chosen.restrict_to_present:
-        for manifest in manifests:
-            check_protocols(manifest, named, has_seen_videos=seen_manifest is not None)
+    named = []
+    for manifest in manifests:
+        named.append(choose_protocols(manifest, protocols, restricted=chosen.restrict_to_present))
+        check_protocols(manifest, named[-1], has_seen_videos=seen_manifest is not None)
     loaded, device = _loaded(model, chosen)
     manifests = [_ruled(manifest, loaded.card.rules, chosen) for manifest in manifests]
     folder = Path(out) if out is not None else None
@@ -82,7 +86,7 @@ def evaluate(
     if folder is not None:
         check_writable(folder)
     # Class vectors come first for every data set: what they lack must not show after hours.
-    plans = [_plan(manifest, named, runner) for manifest in manifests]
+    plans = [_plan(*pair, runner) for pair in zip(manifests, named, strict=True)]
     for line in (line for manifest in manifests for line in summary_lines(manifest)):
         watcher.note(line)
     return [_finish(plan, runner, seen_manifest, watcher) for plan in plans]
@@ -159,9 +163,8 @@ def _plan(manifest: Manifest, references: Sequence[str], runner: Runner) -> Plan
         pretrained_on=settings.pretrained_on,
         of=card.name,
     )
-    if settings.restrict_to_present:
-        planned = Planned(protocols=(), distractors=None, declared=None)
-    else:
+    planned = NOTHING_PLANNED
+    if not settings.restrict_to_present:
         planned = plan_protocols(manifest, references, declared, vectors=settings.vectors)
     sight = look(
         declared,

@@ -61,6 +61,9 @@ class MatchedSeen:
             dataset=self.manifest.dataset,
             digest=self.manifest.digest,
             merged=self.merged,
+            unreadable=tuple(
+                (self.manifest.videos[p].id, why) for p, why in sorted(run.vectors.reasons.items())
+            ),
         )
 
 

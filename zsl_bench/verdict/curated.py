@@ -17,7 +17,7 @@ from zsl_bench.classes import fold, load_class_set
 from zsl_bench.errors import listing
 from zsl_bench.files import asset_path, read_asset
 from zsl_bench.verdict.declared import declared_sets, num_declared, silent_fields
-from zsl_bench.verdict.types import FIELDS, Finding, SeenClass, Verdict
+from zsl_bench.verdict.types import FIELDS, SeenClass, Verdict, finding_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -102,7 +102,7 @@ def _verdict(
     others = _others(declared) if whole else ()
     refuted = [name for name in classes.names if name in listed & declared_anyway]
     return Verdict(
-        finding=_finding(seen, silent, (*unjudged, *others)),
+        finding=finding_of(seen, silent, (*unjudged, *others)),
         rule=curated.id,
         seen=seen,
         silent=silent,
@@ -111,16 +111,6 @@ def _verdict(
         not_covered=others,
         note=_note(declared, whole, others, refuted),
     )
-
-
-def _finding(
-    seen: Sequence[SeenClass], silent: Sequence[str], not_judged: Sequence[str]
-) -> Finding:
-    if seen:
-        return "overlapping"
-    if silent:
-        return "undeclared"
-    return "unjudged" if not_judged else "disjoint"
 
 
 def _note(

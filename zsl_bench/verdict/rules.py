@@ -8,11 +8,11 @@ from zsl_bench.classes import fold
 from zsl_bench.overlap import DEFAULT_THRESHOLD, distance_matrix
 from zsl_bench.verdict.curated import curated_verdicts
 from zsl_bench.verdict.declared import declared_sets, num_declared, silent_fields
-from zsl_bench.verdict.types import Finding, SeenClass, Verdict
+from zsl_bench.verdict.types import SeenClass, Verdict, finding_of
 from zsl_bench.wordvectors import class_vectors, load_word_vectors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from zsl_bench.classes import ClassSet
@@ -91,7 +91,7 @@ def zero_shot_verdict(
                 nearest[seen.name] = seen
     silent = silent_fields(declared)
     return Verdict(
-        finding=_finding(nearest, silent),
+        finding=finding_of(nearest, silent),
         rule=classes.rules,
         rules=classes.rules,
         threshold=threshold,
@@ -131,10 +131,6 @@ def _below(
             )
 
 
-def _finding(seen: Mapping[str, object], silent: tuple[str, ...]) -> Finding:
-    return "overlapping" if seen else "undeclared" if silent else "disjoint"
-
-
 def _by_key(
     rule: str,
     declared: Declared | ModelCard,
@@ -156,7 +152,7 @@ def _by_key(
             )
     silent = silent_fields(declared)
     return Verdict(
-        finding=_finding(seen, silent),
+        finding=finding_of(seen, silent),
         rule=rule,
         rules=classes.rules if rule == SAME_WORDS else None,
         seen=tuple(seen.values()),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from zsl_bench.wordvectors import load_word_vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 Finding = Literal["overlapping", "undeclared", "unjudged", "disjoint"]
 FIELDS = ("trained_on", "pretrained_on")
@@ -79,6 +82,35 @@ class Verdict:
         other = "" if bundled else f", {self.vectors}"
         return f"{self.finding} ({self.rule}, {self.threshold:g}{other})"
 
+    def within(self, names: Collection[str]) -> Verdict:
+        """Return what the rule says of some of the test classes, such as those of a protocol."""
+        chosen = set(names)
+        seen = tuple(entry for entry in self.seen if entry.name in chosen)
+        unjudged = tuple(name for name in self.unjudged if name in chosen)
+        return replace(
+            self,
+            finding=finding_of(seen, self.silent, (*unjudged, *self.not_covered)),
+            seen=seen,
+            unjudged=unjudged,
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON holds them."""
         return asdict(self)
+
+
+def finding_of(
+    seen: Collection[object], silent: Collection[str], not_judged: Collection[str] = ()
+) -> Finding:
+    """Return the finding that outranks the others.
+
+    Args:
+        seen: The test classes seen.
+        silent: Fields that are undeclared or open.
+        not_judged: Test classes or declared data sets that a rule says nothing of.
+    """
+    if seen:
+        return "overlapping"
+    if silent:
+        return "undeclared"
+    return "unjudged" if not_judged else "disjoint"
