@@ -138,6 +138,8 @@ def measure(
             names=[str(code) for code in range(num_classes)],
             settings=settings,
         )
+        if pair.identical:
+            continue
         moved = world.target("videos") - other.target("videos")
         counts.setdefault("groups, difference", Count()).add(pair.groups.interval, moved)
         counts.setdefault("classes, difference", Count()).add(pair.classes.interval, 0.0)

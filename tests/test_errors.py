@@ -21,6 +21,9 @@ def test_an_error_crosses_a_process_boundary_whole():
 def test_near_matches_ignore_case_and_else_list_the_choices():
     assert near_matches("UCF11", ["ucf101", "hmdb51"]) == "did you mean 'ucf101'?"
     assert near_matches("zzz", ["ucf101", "hmdb51"]) == "choose from hmdb51, ucf101"
+    shown = [f"n{i:02d}" for i in range(21)]
+    assert near_matches("zzz", shown[:20]) == f"choose from {', '.join(shown[:20])}"
+    assert near_matches("zzz", shown) == f"choose from {', '.join(shown[:20])}, ..."
     assert near_matches("x", []) == "there are none to choose from"
 
 

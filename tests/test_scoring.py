@@ -19,6 +19,7 @@ from zsl_bench.scoring import (
     mean_per_class,
     per_class_accuracy,
     ranks_of_truth,
+    unit_rows,
 )
 
 
@@ -156,3 +157,18 @@ def test_a_matrix_that_cannot_be_scored_is_refused(scores, labels, words):
 def test_restricting_to_an_unknown_class_is_refused():
     with pytest.raises(ResultError, match="'c9'"):
         matrix_of([[0.0, 1.0]], [0]).restrict(["c0", "c9"])
+
+
+@pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e-160, 1.0, 1e160, 1e200, 1e307])
+def test_vectors_of_any_size_have_their_cosine(scale):
+    videos = np.array([[3.0, 4.0], [0.0, 0.0]]) * scale
+    classes = np.array([[1.0, 0.0], [0.0, 2.0], [4.0, 3.0]]) * scale
+    expected = [[0.6, 0.8, 0.96], [0.0, 0.0, 0.0]]
+    assert cosine_scores(videos, classes) == pytest.approx(np.array(expected), abs=2e-3)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32), st.integers(-60, 60))
+def test_unit_rows_are_rows_by_their_length_to_the_last_digit(seed, power):
+    rows = np.random.default_rng(seed).normal(size=(4, 33)) * 10.0**power
+    assert np.array_equal(unit_rows(rows), rows / np.linalg.norm(rows, axis=1, keepdims=True))

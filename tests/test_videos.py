@@ -223,6 +223,9 @@ def test_save_and_load(tmp_path):
     first = manifest(root=tmp_path / "a", missing=("v9",), expected={"ball": 2}, notes=("so",))
     first.save(tmp_path / "m.json")
     assert Manifest.load(tmp_path / "m.json") == first
+    first.save(f"{tmp_path}/n.json")
+    assert Manifest.load(f"{tmp_path}/n.json") == first
+    assert Manifest.load(f"{tmp_path}/n.json", root=f"{tmp_path}/b").root == tmp_path / "b"
     moved = Manifest.load(tmp_path / "m.json", root=tmp_path / "b")
     assert (moved.root, moved.digest) == (tmp_path / "b", first.digest)
     assert pickle.loads(pickle.dumps(moved)) == moved  # noqa: S301

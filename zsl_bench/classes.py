@@ -170,6 +170,18 @@ def bundled_class_sets() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in asset_path("classes").glob("*.json")))
 
 
+def bundled_name(spelling: str) -> str | None:
+    """Return the bundled class set that a spelling such as ``UCF-101`` or ``k400`` stands for.
+
+    Example:
+        >>> bundled_name("UCF-101"), bundled_name("k400"), bundled_name("mine")
+        ('ucf101', 'kinetics400', None)
+    """
+    folded = fold(spelling)
+    name = _SHORT_NAMES.get(folded, folded)
+    return name if name in bundled_class_sets() else None
+
+
 def load_class_set(name: str, rules: str = RULES) -> ClassSet:
     """Load a bundled class set.
 
@@ -235,9 +247,8 @@ def class_set(ref: str | Path, rules: str = RULES) -> ClassSet:
             f"class set {ref!r}", found="an empty name", fix=near_matches("", bundled_class_sets())
         )
     if isinstance(ref, str) and re.fullmatch(r"[\w -]+", ref):
-        folded = fold(ref)
-        name = _SHORT_NAMES.get(folded, folded)
-        if name in bundled_class_sets():
+        name = bundled_name(ref)
+        if name is not None:
             return load_class_set(name, rules)
     path = Path(ref)
     is_there = False

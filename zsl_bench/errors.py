@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+_MOST_CHOICES = 20
+
+
 class ZslBenchError(Exception):
     """A problem that the user can mend, told in one line.
 
@@ -76,7 +79,7 @@ def near_matches(name: str, choices: Iterable[str]) -> str:
     close = [folded[c] for c in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)]
     if close:
         return "did you mean " + " or ".join(repr(choice) for choice in close) + "?"
-    shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
+    shown = ", ".join(known[:_MOST_CHOICES]) + (", ..." if len(known) > _MOST_CHOICES else "")
     return f"choose from {shown}" if known else "there are none to choose from"
 
 

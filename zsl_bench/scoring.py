@@ -100,9 +100,15 @@ def cosine_scores(
 
 
 def unit_rows(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scale every row to unit length; a zero row stays zero."""
-    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
-    return matrix / np.where(lengths == 0.0, 1.0, lengths)
+    """Scale every row to unit length; a zero row stays zero.
+
+    Rows are first scaled by a power of two, which is exact, so that no square overflows or
+    vanishes.
+    """
+    _, exponents = np.frexp(np.abs(matrix).max(axis=1, keepdims=True, initial=0.0))
+    scaled = np.ldexp(matrix, -exponents)
+    lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
+    return np.asarray(scaled / np.where(lengths == 0.0, 1.0, lengths))
 
 
 def ranks_of_truth(matrix: ScoreMatrix) -> NDArray[np.int64]:

@@ -307,16 +307,16 @@ class Manifest:
             notes=tuple(body["notes"]),
         )
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write the manifest as a JSON file, whole or not at all.
 
         Raises:
             ResultError: The file cannot be written.
         """
-        write_json(path, self.to_json())
+        write_json(Path(path), self.to_json())
 
     @classmethod
-    def load(cls, path: Path, *, root: Path | None = None) -> Manifest:
+    def load(cls, path: str | Path, *, root: str | Path | None = None) -> Manifest:
         """Read a manifest file and check its hashes.
 
         Args:
@@ -327,8 +327,8 @@ class Manifest:
             ResultError: The file is missing or not JSON.
             DatasetError: It is no manifest, or changed since it was made; the file is named.
         """
-        value = read_json(path, what="manifest")
+        value = read_json(Path(path), what="manifest")
         try:
-            return cls.from_json(value, root=root)
+            return cls.from_json(value, root=None if root is None else Path(root))
         except DatasetError as error:
             raise DatasetError(f"{error.asked} {path}", found=error.found, fix=error.fix) from error

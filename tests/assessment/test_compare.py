@@ -13,6 +13,7 @@ from zsl_bench.assessment.compare import (
     named_protocols,
     same_videos,
     shared_protocols,
+    word_rule_notes,
 )
 from zsl_bench.assessment.given import score_features
 from zsl_bench.assessment.reload import load_evidence
@@ -168,8 +169,107 @@ def test_protocols_that_cannot_be_compared(pair):
     other = replace(b, declared_distractors=("kinetics400/yoga",))
     with pytest.raises(ProtocolError, match="other candidates for each model"):
         named_protocols(told, other, ["open-label"])
-    with pytest.raises(ProtocolError, match="harmonic mean"):
+    with pytest.raises(ProtocolError, match="harmonic mean is no average over the same videos"):
         named_protocols(told, replace(b, declared_distractors=told.declared_distractors), ["gzsl"])
+
+
+@pytest.mark.parametrize(
+    ("reference", "reason"),
+    [
+        ("gzsl", "it needs held-out videos of training classes"),
+        ("open-label", "its candidates hang on what each model declares"),
+        ("open", "its candidates hang on what each model declares"),
+    ],
+)
+@pytest.mark.parametrize("declared", [(None, None), (None, ()), ((), None)])
+def test_what_only_a_run_can_give_is_named_as_the_reason(pair, reference, reason, declared):
+    a, b = (
+        replace(evidence, declared_distractors=names)
+        for (_, evidence), names in zip(pair, declared, strict=True)
+    )
+    with pytest.raises(ProtocolError, match=reason) as caught:
+        named_protocols(a, b, [reference])
+    assert "--trained-on" not in str(caught.value)
+
+
+def test_videos_known_by_their_labels_alone_serve_no_list(pair):
+    a, b = pair[0][1], pair[1][1]
+    with pytest.raises(ProtocolError):
+        named_protocols(a, replace(b, named_videos=False), ["xclip-3splits"])
+
+
+def test_open_label_of_one_result_alone_is_left_out_for_the_true_reason(tmp_path, write_open_label):
+    ours, theirs = (load_evidence(path) for path in write_open_label(tmp_path))
+    protocols, notes = shared_protocols(ours, theirs)
+    assert [p.id for p in protocols] == ["brattoli-full"]
+    (note,) = notes
+    assert note.startswith("open-label left out: its candidates hang on what each model declares")
+
+
+@pytest.fixture
+def write_open_label(write_features):
+    """Return a function that writes two results, the first under open-label as well."""
+
+    def write(folder):
+        for name, noise in (("a", 1.0), ("b", 1.6)):
+            path = write_features(folder / f"{name}.npz", noise=noise)
+            stored = score_features(
+                path,
+                "ucf101",
+                protocols=("brattoli-full", *(("open-label",) if name == "a" else ())),
+                name=name,
+                out=folder,
+                allow_partial=True,
+                trained_on=("none",),
+                pretrained_on=("none",),
+            )
+            yield folder / f"{stored.stem}.json"
+
+    return write
+
+
+def test_a_recipe_under_other_word_rules_is_compared_and_the_ids_are_told(tmp_path, write_features):
+    path = write_features(tmp_path / "c.npz", noise=2.0)
+    options = {"trained_on": ("none",), "pretrained_on": ("none",), "out": tmp_path}
+    results = [
+        score_features(
+            path, "ucf101", protocols=("half",), words=words, allow_partial=True, **options
+        )
+        for words in ("brattoli2020", "plain")
+    ]
+    a, b = (load_evidence(tmp_path / f"{stored.stem}.json") for stored in results)
+    ids = [next(iter(result.scores)) for result, _ in (a, b)]
+    assert ids[0] != ids[1]
+    protocols, notes = shared_protocols(a, b)
+    assert ([p.id for p in protocols], notes) == (ids[:1], ())
+    assert [p.id for p in named_protocols(a[1], b[1], ["half"])] == ids[:1]
+    (note,) = word_rule_notes(a[1], b[1], protocols)
+    assert note.startswith(f"{ids[0]} ends in {ids[1].partition('@')[2]} for B: the word rules ")
+    assert "differ (brattoli2020 and plain)" in note
+    (compared,) = compare_evidence(*same_videos(a[1], b[1]), protocols)
+    assert compared.figures["top1"].identical
+    assert word_rule_notes(a[1], a[1], protocols) == ()
+    assert word_rule_notes(a[1], b[1], named_protocols(a[1], b[1], ["brattoli-half"])) == ()
+
+
+def test_a_recipe_over_other_classes_is_not_compared(pair):
+    a, b = pair
+    (half,) = named_protocols(a[1], a[1], ["half"])
+    renamed = replace(b[1].classes, names=("Arch", *b[1].classes.names[1:]))
+    with pytest.raises(ProtocolError, match="other classes or videos in each result"):
+        named_protocols(a[1], replace(b[1], classes=renamed), ["half"])
+    assert half.drawn_size == 50
+
+
+def test_classes_without_a_difference_are_not_among_the_largest(pair):
+    a, b = same_videos(pair[0][1], pair[1][1])
+    (compared,) = compare_evidence(a, b, named_protocols(a, b, ["2"]))
+    figure = compared.figures["top1"]
+    assert figure.ties > 0
+    shown = compared.largest(101)
+    assert len(shown) == figure.wins + figure.losses
+    assert all(entry.difference != 0.0 for entry in shown)
+    assert compared.largest(2) == compared.per_class[:2]
 
 
 def test_no_video_under_a_protocol(pair):

@@ -17,12 +17,11 @@ from zsl_bench.datasets import official_list
 HMDB = load_class_set("hmdb51")
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    """Return the paths of two results: a model that declares Kinetics-400, and one that is open."""
-    folder = tmp_path_factory.mktemp("curves")
+def score(folder, *, every=20, only=None, protocols=("2",), **declared):
+    """Score random features of every 20th video and return the path of the result."""
     official = official_list("hmdb51")
-    ids = sorted(official.videos)[::20]
+    ids = sorted(official.videos)[::every]
+    ids = [i for i in ids if only is None or official.videos[i].label == only]
     labels = [HMDB.index(official.videos[i].label) for i in ids]
     rng = np.random.default_rng(0)
     classes = rng.normal(size=(51, 8))
@@ -33,19 +32,25 @@ def results(tmp_path_factory):
         class_vectors=classes,
         classes=np.array(HMDB.names),
     )
-    paths = []
-    for trained in ("kinetics400", "open"):
-        result = score_features(
-            folder / "mine.npz",
-            "hmdb51",
-            protocols=["2"],
-            out=folder,
-            trained_on=(trained,),
-            pretrained_on=("none",),
-            allow_partial=True,
-        )
-        paths.append(folder / f"{result.stem}.json")
-    return paths
+    result = score_features(
+        folder / "mine.npz",
+        "hmdb51",
+        protocols=protocols,
+        out=folder,
+        allow_partial=True,
+        **declared,
+    )
+    return folder / f"{result.stem}.json"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Return the paths of two results: a model that declares Kinetics-400, and one that is open."""
+    folder = tmp_path_factory.mktemp("curves")
+    return [
+        score(folder, trained_on=(trained,), pretrained_on=("none",))
+        for trained in ("kinetics400", "open")
+    ]
 
 
 def run(*arguments):
@@ -64,6 +69,43 @@ def test_both_curves_with_all_candidates(results):
         ["0.00", "1", "51"],
     ]
     assert {row[4] for row in rows} == {"51"}
+
+
+def test_the_header_says_what_the_curves_are_of(results):
+    first = run(results[0]).output.splitlines()[0]
+    assert (
+        first == "mine on hmdb51, 339 of 6,766 videos, INCOMPLETE, overlapping (brattoli2020, 0.05)"
+    )
+
+
+def test_rows_are_not_called_clean_beside_an_open_field(tmp_path):
+    path = score(tmp_path, trained_on=("kinetics400",), pretrained_on=("open",))
+    done = run(path)
+    assert "rows not found by overlap threshold (minimum distance)" in done.output
+    assert "clean" not in done.output
+    (told,) = json.loads(run(path, "--json").stdout)
+    assert told["clean_is_known"] is False
+    assert "clean" not in told["curves"][0]["name"]
+
+
+def test_a_protocol_without_a_row_is_one_line(tmp_path):
+    path = score(tmp_path, only="kiss", protocols=("2", "truze-v2"), trained_on=("kinetics400",))
+    done = run(path, "--protocol", "truze-v2")
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines()[1:] == [
+        "truze-v2: no curve, as no video of its classes is scored",
+        "",
+    ]
+
+
+def test_classes_with_a_stand_in_are_named(tmp_path):
+    (tmp_path / "odd.txt").write_text("qqzv chew\nzumba\n")
+    odd = str(tmp_path / "odd.txt")
+    path = score(tmp_path, trained_on=("kinetics400", odd), pretrained_on=("none",))
+    done = run(path)
+    named = next(line for line in done.output.splitlines() if "without a vector" in line)
+    assert named.startswith("* nearest distance rests on a word without a vector: ")
+    assert "chew" in named
 
 
 def test_json_agrees_with_the_result(results):

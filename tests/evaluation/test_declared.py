@@ -175,3 +175,38 @@ def test_words_can_be_chosen(colour_model, colour_folder):
     result = run(colour_model(), colour_folder, words="plain")
     assert result.identity["classes"]["rules"] == "plain"
     assert result.verdict == "disjoint (plain, 0.05)"
+
+
+def test_an_unreadable_held_out_video_is_told_and_changes_the_identity(
+    trained_model, tmp_path, write_video
+):
+    for clip in (1, 2):
+        write_video(tmp_path / f"ucf/Archery/v_Archery_g01_c0{clip}.avi", frames=17)
+    held = write_video(tmp_path / "held/pink object/one.mp4", (210, 60, 60), frames=17)
+    other = write_video(tmp_path / "held/pink object/two.mp4", (210, 60, 60), frames=17)
+
+    class Wide(type(trained_model)):
+        def embed_classes(self, classes):
+            points = torch.arange(3.0 * len(classes)).reshape(-1, 3)
+            return points - points.mean()
+
+    def result():
+        return evaluate(
+            Wide(trained_on=trained_model.card.trained_on, pretrained_on=()),
+            data={"ucf101": tmp_path / "ucf"},
+            seen={"held": tmp_path / "held"},
+            protocols="gzsl",
+            policy="first-16",
+            workers=0,
+            allow_partial=True,
+            allow_unreadable=True,
+        )[0]
+
+    whole = result()
+    other.write_bytes(held.read_bytes()[:200])
+    broken = result()
+    assert whole.coverage["seen_videos"]["unreadable"] == []
+    (told,) = broken.coverage["seen_videos"]["unreadable"]
+    assert told["id"].endswith("two.mp4")
+    assert not broken.complete
+    assert whole.sha256 != broken.sha256

@@ -309,3 +309,31 @@ def test_labels_alone_that_fit_no_list(npz):
     assert "this looks like hmdb51" in matching_error(npz(labels), "ucf101")
     labels["labels"] = np.array([0, 1])
     assert "labels that are numbers" in matching_error(npz(labels), "ucf101")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".npy"])
+def test_labels_of_thousands_of_digits_are_one_line(tmp_path, suffix):
+    label = "9" * 5000
+    if suffix == ".csv":
+        (tmp_path / "f.csv").write_text(f"id,label,f0,f1\nv_Archery_g01_c01,{label},1,2\n")
+    else:
+        np.save(tmp_path / "f.npy", np.ones((1, 2)))
+        (tmp_path / "ids.txt").write_text("v_Archery_g01_c01\n")
+        (tmp_path / "labels.txt").write_text(f"{label}\n")
+    with pytest.raises(ZslBenchError, match="label '9999") as caught:
+        match_features(read_features(tmp_path / f"f{suffix}"), "ucf101")
+    assert len(str(caught.value)) < 500
+
+
+def test_a_column_with_a_number_of_thousands_of_digits_is_none_of_the_vector(tmp_path):
+    header = ",".join(["id", "f0", "f1", "f" + "9" * 5000])
+    (tmp_path / "f.csv").write_text(f"{header}\nv_Archery_g01_c01,1,2,3\n")
+    assert read_features(tmp_path / "f.csv").video_vectors.tolist() == [[1.0, 2.0]]
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_the_mean_of_unit_vectors_holds_at_any_size(npz, scale):
+    vectors = np.array([[3.0, 4.0], [0.6, 0.8]]) * np.array([[scale], [1.0]])
+    path = npz({"video_ids": np.array(["v_Archery_g01_c01"] * 2), "video_vectors": vectors})
+    pooled = read_features(path, pooling="mean-of-unit").video_vectors
+    assert pooled[0] == pytest.approx([0.6, 0.8])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -135,16 +136,97 @@ def test_class_accuracies_are_means_over_the_trials_that_hold_the_class():
     assert [(entry.a, entry.num_videos) for entry in found.per_class] == [(1.0, 1), (0.5, 1)]
 
 
-def test_equal_models_differ_by_nothing_within_bounds():
+def test_equal_models_have_nothing_to_test():
     a, _ = pair(0, classes=30)
     found = compare_outcomes(a, a, average="videos", names=NAMES)
+    assert found.identical
     assert (found.difference, found.wins, found.losses, found.ties) == (0.0, 0, 0, 30)
     for test in (found.groups, found.classes):
-        assert test.p_value == 1.0
-        assert test.detectable is None
-        assert test.interval.low == -test.interval.high < 0.0
-        assert test.interval.method.startswith("Clopper-Pearson of gains and losses")
-    assert found.classes.interval.high > found.groups.interval.high
+        assert test.interval is test.p_value is test.permutation is test.detectable is None
+
+
+def test_answers_where_a_trial_has_no_such_video_make_no_difference():
+    a, b = pair(0, trials=3)
+    same = replace(a, values=np.where(a.present, a.values, 1.0 - a.values))
+    assert compare_outcomes(a, same, average="videos", names=NAMES).identical
+    assert not compare_outcomes(a, b, average="videos", names=NAMES).identical
+
+
+def gain_of(share, *, units, videos=1):
+    """Two models that differ in one video of each of the first sources, of one class each."""
+    label = np.repeat(np.arange(units), videos)
+    first = np.zeros((units * videos, 1))
+    first[: round(share * units) * videos : videos] = 1.0
+    fields = {
+        "present": np.ones_like(first, dtype=bool),
+        "classes": np.zeros_like(label),
+        "groups": label,
+    }
+    return Outcomes(values=first, **fields), Outcomes(values=0.0 * first, **fields)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 9), st.integers(1, 3), st.floats(0.05, 0.9))
+def test_interval_p_value_and_detectable_difference_of_few_units_agree(seed, classes, each, change):
+    a, b = pair(seed, classes=classes, groups=each, videos=2, change=change)
+    found = compare_outcomes(a, b, average="videos", names=NAMES, settings=QUICK)
+    for test in (found.groups, found.classes):
+        if test.interval is None:
+            continue
+        low, high = test.interval.low, test.interval.high
+        assert low <= 0.0 <= high or test.p_value <= 0.05
+        if test.interval.method.startswith("Clopper") and test.detectable is not None:
+            assert 0.4 * (high - low) < test.detectable < (high - low)
+
+
+def test_student_of_three_like_units_is_drawn_out_to_0():
+    a, b = gain_of(1.0, units=3, videos=10)
+    right = np.zeros((30, 1))
+    right[[0, 1, 2, 3, 10, 11, 12, 13, 14, 20, 21, 22, 23, 24]] = 1.0
+    found = compare_outcomes(replace(a, values=right), b, average="videos", names=NAMES).groups
+    assert found.p_value == 0.25
+    assert found.interval.low == 0.0
+    assert found.interval.high == pytest.approx(14 / 30 + 4.302653 / 30, abs=1e-6)
+    assert found.interval.method == (
+        "Student's t, 2 degrees of freedom; drawn out to 0, which the permutation test does not "
+        "rule out"
+    )
+
+
+def test_one_video_of_a_large_source_is_not_a_whole_source():
+    few, whole = (
+        compare_outcomes(*gain_of(1 / 15, units=15, videos=videos), average="videos", names=NAMES)
+        for videos in (10, 1)
+    )
+    assert few.groups.interval.method == whole.groups.interval.method
+    for end in ("low", "high"):
+        part, full = (getattr(test.groups.interval, end) for test in (few, whole))
+        assert 10 * part == pytest.approx(full)
+    assert whole.groups.interval.low == pytest.approx(
+        1 / 15 - np.hypot(1 / 15 - 0.0016864, 0.2180194), abs=1e-4
+    )
+    assert whole.groups.interval.high == pytest.approx(0.3194847, abs=1e-4)
+
+
+def test_few_differences_are_covered_and_no_wilder_than_they_need_be():
+    """Changed sources are rare and of one sign, where Student's interval is too narrow."""
+    rng = np.random.default_rng(1)
+    covered, by_student, ratios = [], [], []
+    while len(covered) < 300:
+        changed = np.repeat(rng.random(48) < 0.12, 2) & (rng.random(96) < 0.5)
+        label, source = np.repeat(np.arange(12), 8), np.repeat(np.arange(48), 2)
+        fields = {"present": np.ones((96, 1), dtype=bool), "classes": label, "groups": source}
+        a = Outcomes(values=changed[:, None].astype(float), **fields)
+        b = Outcomes(values=np.zeros((96, 1)), **fields)
+        test = compare_outcomes(a, b, average="videos", names=NAMES, settings=QUICK).groups
+        if test.interval is None or not test.interval.method.startswith("Clopper"):
+            continue
+        covered.append(test.interval.low <= 0.06 <= test.interval.high)
+        middle = np.mean(a.values)
+        by_student.append(abs(middle - 0.06) <= 2.028 * test.interval.std_error)
+        ratios.append((test.interval.high - test.interval.low) / (4 * test.interval.std_error))
+    assert np.mean(covered) > 0.93 > np.mean(by_student)
+    assert 1.0 < np.median(ratios) < 2.0
 
 
 def test_a_large_difference_is_found_and_a_detectable_one_is_said():

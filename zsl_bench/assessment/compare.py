@@ -10,7 +10,7 @@ import numpy as np
 from zsl_bench.assessment.assess import trial_outcomes
 from zsl_bench.assessment.reload import protocols_of, resolve_for
 from zsl_bench.errors import ProtocolError, ResultError, listing
-from zsl_bench.protocols import CUSTOM, rank_trials
+from zsl_bench.protocols import CUSTOM, needs_distractors, needs_seen_videos, rank_trials
 from zsl_bench.scoring import ScoreMatrix
 from zsl_bench.uncertainty import compare_outcomes
 
@@ -29,6 +29,10 @@ _FIGURES: tuple[tuple[str, int, Average], ...] = (
     ("top1", 1, "videos"),
     ("mean_per_class", 1, "classes"),
     ("top5", 5, "videos"),
+)
+_HARMONIC = (
+    "it needs held-out videos of training classes, and its harmonic mean is no average over the "
+    "same videos"
 )
 
 
@@ -59,6 +63,10 @@ class ProtocolComparison:
         """Top-1 of both models on every class, the largest difference first."""
         entries = self.figures["top1"].per_class
         return tuple(sorted(entries, key=lambda entry: (-abs(entry.difference), entry.name)))
+
+    def largest(self, number: int) -> tuple[ClassDifference, ...]:
+        """The classes on which the two differ most; equal ones are left out."""
+        return tuple(entry for entry in self.per_class if not entry.is_tie)[:number]
 
     def to_json(self) -> dict[str, Any]:
         """Return the comparison as JSON holds it, the classes told once."""
@@ -112,7 +120,7 @@ def shared_protocols(
         ProtocolError: There is none.
         ResultError: A protocol has other class lists in this version than in a result.
     """
-    ours, theirs = ({p.id: p for p in protocols_of(*result)} for result in (a, b))
+    ours, theirs = ({_name(p): p for p in protocols_of(*result)} for result in (a, b))
     shared, notes = [], []
     for name in {**ours, **theirs}:
         try:
@@ -132,13 +140,40 @@ def shared_protocols(
     return tuple(shared), tuple(notes)
 
 
+def word_rule_notes(a: Evidence, b: Evidence, protocols: Sequence[Protocol]) -> tuple[str, ...]:
+    """Say where one recipe has two ids: the id tells the words of the classes, not only names.
+
+    Args:
+        a: The first model's scores.
+        b: The second's.
+        protocols: The protocols of the comparison.
+    """
+    recipes = [protocol.id for protocol in protocols if "@" in protocol.id]
+    if not recipes or a.classes.fingerprint == b.classes.fingerprint:
+        return ()
+    rules = (a.classes.rules, b.classes.rules)
+    reason = (
+        f"the word rules differ ({rules[0]} and {rules[1]})"
+        if rules[0] != rules[1]
+        else "the words or labels of the classes differ"
+    )
+    note = (
+        f"{listing(recipes)} ends in {b.classes.fingerprint[:12]} for B: {reason}, and the "
+        "recipe's id with them; the classes have the same names"
+    )
+    return (note,)
+
+
 def named_protocols(a: Evidence, b: Evidence, references: Sequence[str]) -> tuple[Protocol, ...]:
     """Resolve protocols for both models.
 
     Raises:
-        ProtocolError: One is unknown, does not fit the videos of both, gives each model other
-            candidates, or publishes a harmonic mean.
+        ProtocolError: One is unknown, does not fit the videos of both, publishes a harmonic mean,
+            or has candidates that hang on what each model declares and that differ or have no
+            scores.
     """
+    for reference in references:
+        _check_reference(a, b, reference)
     chosen = resolve_for(a, references)
     for first, second in zip(chosen, resolve_for(b, references), strict=True):
         _check_pair(first, second)
@@ -229,26 +264,51 @@ def _groups(a: Evidence, b: Evidence, asked: str) -> tuple[str, ...]:
     )
 
 
+def _name(protocol: Protocol) -> str:
+    """Return a protocol's id, of a recipe without the digest of the classes."""
+    return protocol.id.partition("@")[0]
+
+
 def _resolve(evidence: Evidence, name: str) -> Protocol:
     if name == CUSTOM:
         raise ProtocolError(
             f"protocol {name}", found="only one result is scored under it", fix="name another"
         )
-    (protocol,) = resolve_for(evidence, [name.partition("@")[0]])
+    _check_reference(evidence, evidence, name)
+    (protocol,) = resolve_for(evidence, [name])
     return protocol
+
+
+def _check_reference(a: Evidence, b: Evidence, reference: str) -> None:
+    """Refuse what these scores cannot serve, whatever a model declares."""
+    asked = f"compare under protocol {reference}"
+    if needs_seen_videos(reference):
+        raise ProtocolError(asked, found=_HARMONIC, fix="choose another protocol")
+    if needs_distractors(reference) and None in (a.declared_distractors, b.declared_distractors):
+        raise ProtocolError(
+            asked,
+            found="its candidates hang on what each model declares, and a result has no scores of "
+            "declared training classes",
+            fix="score both under it first, or choose another protocol",
+        )
 
 
 def _check_pair(first: Protocol, second: Protocol) -> None:
     asked = f"compare under protocol {first.id}"
-    if first.sha256 != second.sha256:
-        raise ProtocolError(
-            asked,
-            found="other candidates for each model",
-            fix="choose a protocol whose candidates do not hang on the declared training classes",
-        )
     if first.metric == "harmonic_mean":
+        raise ProtocolError(asked, found=_HARMONIC, fix="choose another protocol")
+    if first.trials == second.trials:
+        return
+    sides = [[(trial.classes, trial.videos) for trial in one.trials] for one in (first, second)]
+    if sides[0] == sides[1]:
         raise ProtocolError(
             asked,
-            found="a harmonic mean, which is no average over the same videos",
-            fix="choose another protocol",
+            found="other candidates for each model: they hang on the training classes that each "
+            "declares",
+            fix="choose a protocol without declared training classes",
         )
+    raise ProtocolError(
+        asked,
+        found="other classes or videos in each result",
+        fix="score both under one protocol",
+    )

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 OVERLAP, NEAREST = "overlap", "nearest-10"
 CURVES = (OVERLAP, NEAREST)
+_CLEAN = "clean rows by overlap threshold (minimum distance)"
+_NOT_FOUND = "rows not found by overlap threshold (minimum distance)"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,6 +63,7 @@ def curves(
     distances: ClassDistances,
     *,
     restricted: bool = False,
+    clean_is_known: bool = True,
 ) -> dict[str, Any]:
     """Return both curves of a protocol as exact step functions.
 
@@ -79,24 +82,30 @@ def curves(
         distances: Distances of the test classes to the declared ones.
         restricted: Take only the classes kept as candidates, without distractors; else all the
             trial's candidates stay at every threshold.
+        clean_is_known: Whether all fields are declared, so that rows far from the declared classes
+            are clean; else they are rows that were not found, and the first curve says so.
 
     Returns:
-        JSON: ``protocol``, ``restricted``, and ``curves``: for each its ``kind``, ``name``,
-        ``keeps``, ``points`` with threshold, trials, classes, candidates, chance, videos, top-1
-        and mean per class, and ``end``, the threshold from which (``nearest-10``) or above which
-        (``overlap``) no row is left.
+        JSON: ``protocol``, ``restricted``, ``clean_is_known``, ``approximate_classes`` (those of
+        the protocol whose nearest distance rests on a stand-in), and ``curves``: for each its
+        ``kind``, ``name``, ``keeps``, ``points`` with threshold, trials, classes, candidates,
+        chance, videos, top-1 and mean per class, and ``end``, the threshold from which
+        (``nearest-10``) or above which (``overlap``) no row is left.
 
     Raises:
         ResultError: The distances lack a class of the protocol.
     """
+    tested = {name for trial in ranked for name in trial.trial.classes}
+    found = [_curve(kind, matrix, ranked, distances, restricted=restricted) for kind in CURVES]
+    if not clean_is_known:
+        found[0]["name"] = _NOT_FOUND
     return {
         "protocol": protocol.id,
         "restricted": restricted,
+        "clean_is_known": clean_is_known,
         "num_declared": distances.num_declared,
-        "approximate_classes": list(distances.approximate_classes),
-        "curves": [
-            _curve(kind, matrix, ranked, distances, restricted=restricted) for kind in CURVES
-        ],
+        "approximate_classes": [name for name in distances.approximate_classes if name in tested],
+        "curves": found,
     }
 
 
@@ -118,7 +127,7 @@ def _described(kind: str, distances: ClassDistances) -> dict[str, str]:
     if kind == OVERLAP:
         return {
             "kind": kind,
-            "name": "clean rows by overlap threshold (minimum distance)",
+            "name": _CLEAN,
             "keeps": "classes at least the threshold away from the nearest declared class",
         }
     nearest = f"{distances.neighbours} nearest declared classes"

@@ -24,6 +24,7 @@ from zsl_bench.assessment.sight import declare, look
 from zsl_bench.classes import class_set, with_rules
 from zsl_bench.errors import DatasetError, ResultError, listing
 from zsl_bench.features import Features, MatchedFeatures, match_features, read_features
+from zsl_bench.results import GIVEN
 from zsl_bench.verdict import Declared
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
     from zsl_bench.assessment.scored import Sight
     from zsl_bench.results import EvaluationResult
-
-_GIVEN = "given"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,20 +179,20 @@ def _scored(
             "model": {
                 "name": name,
                 "weights": f"features-sha256:{matched.features.digest}",
-                "code": _GIVEN,
-                "clip": _GIVEN,
-                "pooling": settings.pooling or _GIVEN,
-                "scores": _GIVEN if columns.vectors is None else "cosine",
+                "code": GIVEN,
+                "clip": GIVEN,
+                "pooling": settings.pooling or GIVEN,
+                "scores": GIVEN if columns.vectors is None else "cosine",
             },
             "manifest": {
                 "dataset": manifest.dataset,
                 "videos": manifest.split,
                 "digest": manifest.digest,
             },
-            "clip_policy": _GIVEN,
-            "decoder": _GIVEN,
-            "resizer": _GIVEN,
-            "precision": _GIVEN,
+            "clip_policy": GIVEN,
+            "decoder": GIVEN,
+            "resizer": GIVEN,
+            "precision": GIVEN,
             "options": {
                 "vectors": sight.verdicts[0].vectors_digest,
                 "allow_approximate": settings.allow_approximate,
@@ -217,7 +216,7 @@ def _seen(
     columns = seen_columns(
         list(dict.fromkeys(labels)),
         sight.declared,
-        plan.distractors,
+        plan.declared,
         num_test_classes=len(matched.manifest.classes),
         asked=features.asked,
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zsl_bench.protocols import Protocol
-    from zsl_bench.verdict import Declared
+    from zsl_bench.verdict import Declared, Distractors
     from zsl_bench.videos import Manifest
 
 
@@ -29,14 +29,14 @@ class Planned:
 
     Attributes:
         protocols: Each once.
-        distractors: All that any of them needs, or None where none does.
-        declared: Names of those that come from declared training classes; None where no protocol
-            asks for these.
+        distractors: All that any of them needs, the declared ones first; None where none needs one.
+        declared: Those that are declared training classes; None where no protocol asks for them.
+            Of a model with an open or undeclared field they hold only what the other declares.
     """
 
     protocols: tuple[Protocol, ...]
     distractors: ClassSet | None
-    declared: tuple[str, ...] | None
+    declared: Distractors | None
 
 
 NOTHING_PLANNED = Planned(protocols=(), distractors=None, declared=None)
@@ -114,16 +114,15 @@ def plan_protocols(
         vectors: Word vectors, which tell what declared classes equal test classes.
 
     Raises:
-        ProtocolError: A protocol is unknown, does not fit, or needs declared training classes.
+        ProtocolError: A protocol is unknown, does not fit, or needs declared training classes where
+            no class is declared and a field is open or undeclared.
     """
     classes = manifest.classes
-    sets: list[ClassSet] = []
-    names = None
+    found = None
     if any(map(needs_distractors, references)):
         found = distractors_of(declared, classes, vectors=vectors)
-        if found is not None:
-            sets.append(found)
-            names = found.names
+    names = None if found is None else found.names
+    sets = [] if found is None or found.classes is None else [found.classes]
     resolved = [
         resolve_protocol(reference, classes, videos=manifest.split, distractors=names)
         for reference in references
@@ -135,7 +134,7 @@ def plan_protocols(
     return Planned(
         protocols=tuple({protocol.id: protocol for protocol in resolved}.values()),
         distractors=_joined(sets),
-        declared=names,
+        declared=found,
     )
 
 

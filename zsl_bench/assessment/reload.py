@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,9 +13,19 @@ from zsl_bench.assessment.array_file import Rows
 from zsl_bench.assessment.assess import assess
 from zsl_bench.assessment.evidence import Evidence
 from zsl_bench.assessment.scored import Clips, SeenVideos, score_matrix, seen_matrix
-from zsl_bench.classes import ClassSet, load_class_set
+from zsl_bench.assessment.stored import open_arrays
+from zsl_bench.assessment.stored_fields import (
+    completed,
+    stored_classes,
+    stored_counts,
+    stored_distances,
+    stored_distractors,
+    stored_verdicts,
+    texts,
+    typed,
+)
 from zsl_bench.errors import ClassSetError, ProtocolError, ResultError, listing
-from zsl_bench.files import atomic_write, sha256_file
+from zsl_bench.files import atomic_write
 from zsl_bench.protocols import (
     CUSTOM,
     Protocol,
@@ -24,16 +34,22 @@ from zsl_bench.protocols import (
     resolve_protocol,
 )
 from zsl_bench.provenance import environment
-from zsl_bench.results import EvaluationResult, load_result
-from zsl_bench.verdict import ClassDistances, SeenClass, Verdict
+from zsl_bench.results import AGAIN, EvaluationResult, check_fields, load_result
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-_AGAIN = "make the result again with zsl-bench evaluate --out or score --out"
-_VECTORS = ("video_vectors", "class_vectors")
+    from zsl_bench.assessment.stored import StoredArrays
+
+_ODD = (AttributeError, ClassSetError, IndexError, KeyError, TypeError, ValueError)
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("identity.manifest", "identity.class_vectors", "coverage.per_class"), dict),
+    **dict.fromkeys(("identity.manifest.videos", "identity.classes.fingerprint"), str),
+    "identity.classes.rules": str,
+    "zero_shot.rules": list,
+}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,7 +61,7 @@ class Reloaded:
         evidence: The score matrix and what its rows and columns are.
         video_vectors: ``(V, D)``, or None where the model scored the classes itself.
         class_vectors: ``(C, D)``, distractors last, or None likewise.
-        clips: The clips' vectors, where the run kept them.
+        clips: The clips' vectors, where the run kept them; they are read when they are asked for.
     """
 
     result: EvaluationResult
@@ -73,11 +89,11 @@ def reload_result(path: str | Path) -> Reloaded:
     """
     result = load_result(path)
     asked = f"arrays of {path}"
-    arrays = _read_arrays(result, Path(path).parent, asked)
+    arrays = open_arrays(result, Path(path).parent, asked)
     try:
         return _reloaded(result, arrays)
-    except (KeyError, ValueError, TypeError, IndexError) as error:
-        raise ResultError(asked, found=f"a field is absent or odd ({error})", fix=_AGAIN) from error
+    except _ODD as error:
+        raise ResultError(asked, found=f"a field is absent or odd ({error})", fix=AGAIN) from error
 
 
 def protocols_of(result: EvaluationResult, evidence: Evidence) -> tuple[Protocol, ...]:
@@ -179,140 +195,94 @@ def _same_protocol(result: EvaluationResult, evidence: Evidence, name: str) -> P
     return protocol
 
 
-def _read_arrays(
-    result: EvaluationResult, folder: Path, asked: str
-) -> Mapping[str, NDArray[np.generic]]:
-    if result.arrays is None:
-        raise ResultError(asked, found="a result without arrays", fix=_AGAIN)
-    name = result.arrays["file"]
-    if Path(name).name != name:
-        raise ResultError(
-            asked, found=f"a file outside its folder, {name!r}", fix="keep the two side by side"
-        )
-    try:
-        if sha256_file(folder / name) != result.arrays["sha256"]:
-            found = f"{name} does not match the SHA-256 in the result"
-            raise ResultError(asked, found=found, fix=_AGAIN)
-        with np.load(folder / name, allow_pickle=False) as arrays:
-            return {key: arrays[key] for key in arrays.files}
-    except OSError as error:
-        raise ResultError(
-            asked,
-            found=f"{name}: {(error.strerror or str(error)).lower()}",
-            fix="keep the .npz beside the .json",
-        ) from error
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ResultError(asked, found=f"no readable arrays ({error})", fix=_AGAIN) from error
-
-
-def _reloaded(result: EvaluationResult, arrays: Mapping[str, NDArray[Any]]) -> Reloaded:
-    video_vectors, class_vectors = (arrays.get(name) for name in _VECTORS)
-    rows = arrays["scores"] if video_vectors is None else video_vectors
-    ids = tuple(arrays["video_ids"].tolist())
-    names = (*arrays["classes"].tolist(), *_strings(arrays, "distractors"))
-    seen = _seen(result, arrays)
+def _reloaded(result: EvaluationResult, arrays: StoredArrays) -> Reloaded:
+    check_fields(vars(result), _KINDS, asked=arrays.asked)
+    ids, test_classes = arrays.texts("video_ids"), arrays.texts("classes")
+    names = (*test_classes, *arrays.optional_texts("distractors"))
+    _check_single(ids, "video_ids")
+    _check_single(names, "classes")
+    video_vectors, class_vectors = _vectors(arrays, len(ids), len(names))
+    rows = arrays.matrix("scores") if video_vectors is None else video_vectors
+    labels = _labels(arrays, "labels", ids, range(len(test_classes)))
+    seen = _seen(result, arrays, names, class_vectors)
     evidence = Evidence(
-        matrix=score_matrix(names, ids, arrays["labels"].astype(np.int64), rows, class_vectors),
-        groups=_strings(arrays, "groups") or ids,
-        classes=_classes(result, tuple(arrays["classes"].tolist())),
-        split=str(result.identity["manifest"]["videos"]),
-        expected={
-            name: counts["expected"] for name, counts in result.coverage["per_class"].items()
-        },
-        verdicts=tuple(_verdict(rule) for rule in result.zero_shot["rules"]),
-        distances=_distances(result.zero_shot.get("distances")),
-        declared_distractors=_declared_distractors(result),
-        named_videos=result.coverage.get("named_videos", True),
-        overlapping=frozenset(_strings(arrays, "overlapping")),
+        matrix=score_matrix(names, ids, labels, rows, class_vectors),
+        groups=arrays.texts("groups", rows=len(ids)) if "groups" in arrays else ids,
+        classes=stored_classes(result, test_classes),
+        split=result.identity["manifest"]["videos"],
+        expected=stored_counts(result, test_classes),
+        verdicts=stored_verdicts(result),
+        distances=stored_distances(result.zero_shot.get("distances"), test_classes),
+        declared_distractors=stored_distractors(result),
+        named_videos=typed(result.coverage, {"named_videos": bool}).get("named_videos", True),
+        overlapping=frozenset(arrays.optional_texts("overlapping")),
         seen=seen_matrix(names, seen, class_vectors),
     )
-    clips = None
-    if "clip_vectors" in arrays:
-        vectors = arrays["clip_vectors"]
-        clips = Clips(
-            vectors=Rows(shape=vectors.shape, parts=(lambda: vectors,)),
-            weights=arrays["clip_weights"],
-            counts=arrays["clip_counts"],
-        )
+    if CUSTOM in result.scores:
+        texts(result.scores[CUSTOM]["classes"][0])
     return Reloaded(
-        result=result,
+        result=completed(result, evidence.verdicts),
         evidence=evidence,
         video_vectors=video_vectors,
         class_vectors=class_vectors,
-        clips=clips,
+        clips=_clips(arrays, len(ids)),
     )
 
 
-def _declared_distractors(result: EvaluationResult) -> tuple[str, ...] | None:
-    names = result.zero_shot.get("declared_distractors")
-    return None if names is None else tuple(names)
+def _check_single(names: Sequence[str], what: str) -> None:
+    if len(set(names)) < len(names):
+        raise ValueError(f"an entry of {what} twice")
 
 
-def _strings(arrays: Mapping[str, NDArray[Any]], name: str) -> tuple[str, ...]:
-    return tuple(arrays[name].tolist()) if name in arrays else ()
+def _vectors(
+    arrays: StoredArrays, num_videos: int, num_columns: int
+) -> tuple[NDArray[np.floating] | None, NDArray[np.float64] | None]:
+    if "video_vectors" not in arrays:
+        return None, None
+    class_vectors = arrays.matrix("class_vectors", rows=num_columns).astype(np.float64)
+    width = class_vectors.shape[1] if num_videos else None
+    return arrays.matrix("video_vectors", rows=num_videos, columns=width), class_vectors
 
 
-def _seen(result: EvaluationResult, arrays: Mapping[str, NDArray[Any]]) -> SeenVideos | None:
+def _labels(
+    arrays: StoredArrays, name: str, ids: Sequence[str], columns: range
+) -> NDArray[np.int64]:
+    labels = arrays.integers(name, rows=len(ids))
+    if len(labels) and not (labels.min() in columns and labels.max() in columns):
+        raise ValueError(f"{name} from {labels.min()} to {labels.max()}")
+    return labels
+
+
+def _clips(arrays: StoredArrays, num_videos: int) -> Clips | None:
+    if "clip_vectors" not in arrays:
+        return None
+    shape = arrays.shape("clip_vectors")
+    counts = arrays.integers("clip_counts", rows=num_videos)
+    if len(shape) != 2 or counts.sum() != shape[0]:
+        raise ValueError(f"clip_vectors of shape {shape} for {counts.sum()} clips")
+    return Clips(
+        vectors=Rows(shape=shape, parts=(partial(arrays.matrix, "clip_vectors"),)),
+        weights=arrays.integers("clip_weights", rows=shape[0]),
+        counts=counts,
+    )
+
+
+def _seen(
+    result: EvaluationResult,
+    arrays: StoredArrays,
+    names: Sequence[str],
+    class_vectors: NDArray[np.float64] | None,
+) -> SeenVideos | None:
     if "seen_vectors" not in arrays:
         return None
+    ids = arrays.texts("seen_ids")
+    about = typed(result.identity["seen_videos"], {"dataset": str, "digest": str})
+    width = len(names) if class_vectors is None else class_vectors.shape[1]
     return SeenVideos(
-        ids=_strings(arrays, "seen_ids"),
-        labels=arrays["seen_labels"].astype(np.int64),
-        vectors=arrays["seen_vectors"],
-        merged=result.coverage["seen_videos"]["merged"],
-        dataset=result.identity["seen_videos"]["dataset"],
-        digest=result.identity["seen_videos"]["digest"],
-    )
-
-
-def _classes(result: EvaluationResult, names: tuple[str, ...]) -> ClassSet:
-    about, table = result.identity["classes"], result.class_table
-    if table is None:
-        try:
-            classes = load_class_set(about["dataset"])
-        except ClassSetError:
-            classes = None
-    else:
-        classes = ClassSet(
-            dataset=about["dataset"],
-            version=about["version"],
-            names=names,
-            words=tuple(tuple(words) for words in table["words"]),
-            labels=tuple(table["labels"]),
-            aliases=((),) * len(names),
-            rules=about["rules"],
-            source=table["source"],
-        )
-    if classes is None or classes.fingerprint != about["fingerprint"]:
-        raise ResultError(
-            f"classes of a result on {result.dataset}",
-            found="another class list than that of its identity",
-            fix=_AGAIN,
-        )
-    return classes
-
-
-def _verdict(rule: Mapping[str, Any]) -> Verdict:
-    fields = {
-        **rule,
-        "rule": rule.get("rule", rule.get("rules")),
-        "seen": tuple(SeenClass(**seen) for seen in rule["seen"]),
-        **{
-            name: tuple(rule.get(name, ()))
-            for name in ("silent", "approximate_words", "unjudged", "not_covered")
-        },
-    }
-    return Verdict(**fields)
-
-
-def _distances(stored: Mapping[str, Any] | None) -> ClassDistances | None:
-    if stored is None:
-        return None
-    return ClassDistances(
-        nearest=np.array(stored["nearest"]),
-        nearest_mean=np.array(stored["nearest_mean"]),
-        neighbours=stored["neighbours"],
-        classes=tuple(stored["classes"]),
-        num_declared=stored["num_declared"],
-        approximate_classes=tuple(stored["approximate_classes"]),
+        ids=ids,
+        labels=_labels(arrays, "seen_labels", ids, range(len(names))),
+        vectors=arrays.matrix("seen_vectors", rows=len(ids), columns=width),
+        merged=typed(result.coverage["seen_videos"], {"merged": int})["merged"],
+        dataset=about["dataset"],
+        digest=about["digest"],
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from zsl_bench.assessment.scored import Sight
 from zsl_bench.assessment.shared_videos import shared_videos
-from zsl_bench.classes import ClassSet, with_rules
+from zsl_bench.classes import with_rules
 from zsl_bench.errors import ModelError
 from zsl_bench.verdict import (
     FIELDS,
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from zsl_bench.classes import ClassSet
     from zsl_bench.model import ModelCard, TrainingData
+    from zsl_bench.verdict import Distractors
 
 
 def declare(
@@ -67,7 +69,7 @@ def look(
     *,
     vectors: str | None,
     train_manifest: Path | None = None,
-    distractors: tuple[str, ...] | None = None,
+    distractors: Distractors | None = None,
 ) -> Sight:
     """Hold a declaration against the test classes by every rule, and training videos against rows.
 
@@ -77,7 +79,8 @@ def look(
         manifest: The test videos and classes.
         vectors: Word vectors; None for the bundled ones.
         train_manifest: Manifest of the training videos, or None.
-        distractors: Names of the declared classes that stand beside the test classes.
+        distractors: The declared classes that stand beside the test classes; None where no
+            protocol asks for them.
 
     Raises:
         WordVectorError: The vectors cannot be read.
@@ -94,14 +97,27 @@ def look(
         verdicts=zero_shot_verdicts(same_rules, classes, vectors=vectors),
         distances=class_distances(same_rules, classes, vectors=vectors),
         shared=shared,
-        distractors=distractors,
+        distractors=None if distractors is None else distractors.names,
     )
 
 
 def distractors_of(
     declared: Declared, classes: ClassSet, *, vectors: str | None
-) -> ClassSet | None:
-    """Return the declared classes that stand beside the test classes, or None where none does."""
+) -> Distractors | None:
+    """Return the declared classes that stand beside the test classes.
+
+    Args:
+        declared: What the model declares.
+        classes: The test classes.
+        vectors: Word vectors; None for the bundled ones.
+
+    Returns:
+        They, perhaps none; None where no class is declared and a field is open or undeclared.
+
+    Raises:
+        WordVectorError: The vectors cannot be read.
+        ClassSetError: A declared set has words that the test set's rules do not make.
+    """
     return distractor_classes(under_rules(declared, classes.rules), classes, vectors=vectors)
 
 

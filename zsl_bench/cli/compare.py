@@ -10,19 +10,24 @@ import click
 from zsl_bench.cli.render import console, count, percent, print_json, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
     from zsl_bench.assessment.compare import ProtocolComparison
     from zsl_bench.results import EvaluationResult
-    from zsl_bench.uncertainty import DifferenceTest, Interval, PairedComparison
+    from zsl_bench.uncertainty import ClassDifference, DifferenceTest, Interval, PairedComparison
 
 _TITLES = {"top1": "top-1", "mean_per_class": "per class", "top5": "top-5"}
+_MARKS = {
+    "†": "Student's t on few degrees of freedom, without resamples",
+    "‡": "exact intervals of gains and of losses, joined: too few sources or classes differ",
+    "°": "drawn out to 0: the permutation test does not tell the two apart at the interval's level",
+}
 _NOTES = (
     "differences, intervals and detectable differences are in points; A is ahead where positive",
     "other videos: sources are resampled within classes, for p swapped; other classes: classes are",
-    "detectable: what a test at the 5% level finds with 80% power on as many sources or classes",
+    "detectable: what a test at the 5% level finds with 80% power, were the spread as it is here",
 )
 
 
@@ -42,7 +47,7 @@ _NOTES = (
 )  # fmt: skip
 @click.option(
     "--top", type=click.IntRange(min=0), default=5, show_default=True, metavar="N",
-    help="Show the N classes on which the two differ most.",
+    help="Show the N classes on which the two differ most; equal ones are left out.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with every class.")
 def compare(
@@ -65,6 +70,7 @@ def compare(
         named_protocols,
         same_videos,
         shared_protocols,
+        word_rule_notes,
     )
     from zsl_bench.assessment.reload import load_evidence
     from zsl_bench.results import comparable
@@ -77,8 +83,10 @@ def compare(
     else:
         chosen, notes = shared_protocols(first, second)
     compared = compare_evidence(left, right, chosen)
+    notes += word_rule_notes(left, right, chosen)
     results = (first[0], second[0])
     told = {
+        "same_result": results[0].sha256 == results[1].sha256,
         "differs": list(comparable(*results)),
         "num_videos": len(left.groups),
         "left_out": [len(side.groups) - len(left.groups) for side in (first[1], second[1])],
@@ -109,8 +117,7 @@ def _render(
     *,
     top: int,
 ) -> None:
-    differs = ", ".join(told["differs"]) or "nothing but the models"
-    to.print(f"differs beside the models: {differs}", soft_wrap=True)
+    to.print(_what_differs(results, told), soft_wrap=True)
     for name, result in zip("AB", results, strict=True):
         state = "" if result.complete else ", INCOMPLETE"
         to.print(f"{name}: {result.model}, {result.verdict}{state}", style="bold", soft_wrap=True)
@@ -119,8 +126,31 @@ def _render(
     to.print(f"{results[0].dataset}, {told['num_videos']:,} videos{only}", soft_wrap=True)
     for one in compared:
         _render_protocol(to, one, top)
-    for line in (*told["notes"], *_NOTES):
+    for line in (*told["notes"], *_legend(compared), *_NOTES):
         to.print(f"* {line}", soft_wrap=True)
+
+
+def _what_differs(results: Sequence[EvaluationResult], told: dict[str, Any]) -> str:
+    first, second = results
+    if told["same_result"]:
+        return "A and B are the same result: their identities are equal"
+    differs = ", ".join(told["differs"])
+    if first.identity["model"] == second.identity["model"]:
+        return f"the model is the same in both; differs: {differs or 'the protocols only'}"
+    return f"differs beside the models: {differs or 'nothing but the models'}"
+
+
+def _legend(compared: Sequence[ProtocolComparison]) -> Iterator[str]:
+    """Yield what the marks mean, of those that occur."""
+    found = {
+        mark
+        for one in compared
+        for figure in one.figures.values()
+        for test in (figure.groups, figure.classes)
+        if test.interval is not None
+        for mark in _marks(test.interval)
+    }
+    yield from (f"{mark} {meaning}" for mark, meaning in _MARKS.items() if mark in found)
 
 
 def _render_protocol(to: Console, one: ProtocolComparison, top: int) -> None:
@@ -136,14 +166,21 @@ def _render_protocol(to: Console, one: ProtocolComparison, top: int) -> None:
     for name in sorted(one.figures, key=lambda figure: figure != one.metric):
         grid.add_row(_TITLES[name], *_cells(one.figures[name]))
     to.print(grid)
+    alike = [_TITLES[name] for name, figure in one.figures.items() if figure.identical]
+    if alike:
+        to.print(
+            f"{', '.join(alike)}: A and B give the same answers, right or wrong, on every video",
+            soft_wrap=True,
+        )
+    largest = one.largest(top)
     figure = one.figures["top1"]
     to.print(
         f"top-1 by class: A wins {figure.wins}, B wins {figure.losses}, {figure.ties} equal"
-        + (", the largest differences:" if top else ""),
+        + (", the largest differences:" if largest else ""),
         soft_wrap=True,
     )
-    if top:
-        _render_classes(to, one, top)
+    if largest:
+        _render_classes(to, largest)
 
 
 def _cells(figure: PairedComparison) -> tuple[str, ...]:
@@ -165,19 +202,28 @@ def _test(test: DifferenceTest) -> tuple[str, str, str]:
 
 
 def _span(interval: Interval | None) -> str:
-    return "-" if interval is None else f"{_points(interval.low)} to {_points(interval.high)}"
+    if interval is None:
+        return "-"
+    return f"{_points(interval.low)} to {_points(interval.high)}{_marks(interval)}"
+
+
+def _marks(interval: Interval) -> str:
+    """Return the marks of an interval that is not the studentised bootstrap alone."""
+    kinds = {"Student": "†", "Clopper": "‡"}
+    mark = "".join(mark for start, mark in kinds.items() if interval.method.startswith(start))
+    return mark + ("°" if "drawn out to 0" in interval.method else "")
 
 
 def _points(difference: float) -> str:
     return f"{100 * difference:+.1f}"
 
 
-def _render_classes(to: Console, one: ProtocolComparison, top: int) -> None:
+def _render_classes(to: Console, entries: Sequence[ClassDifference]) -> None:
     grid = table()
     grid.add_column("class")
     for heading in ("videos", "A %", "B %", "difference"):
         grid.add_column(heading, justify="right")
-    for entry in one.per_class[:top]:
+    for entry in entries:
         grid.add_row(
             entry.name,
             str(entry.num_videos),

@@ -11,7 +11,7 @@ import click
 
 from zsl_bench.cli.contamination import number
 from zsl_bench.cli.render import console, count, percent, print_json, table
-from zsl_bench.errors import ResultError
+from zsl_bench.errors import ResultError, listing
 from zsl_bench.files import atomic_write
 
 if TYPE_CHECKING:
@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from zsl_bench.results import EvaluationResult
+
 _KINDS = ("overlap", "nearest-10")
 _STEP = 0.05
 _COLUMNS = (
     "threshold", "num_trials", "num_classes", "num_candidates", "chance", "num_videos", "top1",
     "mean_per_class",
+)  # fmt: skip
+_HEADINGS = (
+    "threshold", "trials", "classes", "videos", "candidates", "chance %", "top-1 %", "per class %",
 )  # fmt: skip
 
 
@@ -61,7 +66,7 @@ def curves(
     RESULT is a result file with its arrays beside it; no video is needed. Each curve is an exact
     step function; the table reads it every 0.05.
     """
-    told = _curves_of(result, protocols, restricted=restricted)
+    header, told = _curves_of(result, protocols, restricted=restricted)
     for entry in told:
         entry["curves"] = [c for c in entry["curves"] if kind in (None, c["kind"])]
     if csv_file is not None:
@@ -70,13 +75,16 @@ def curves(
         print_json(told)
         return
     to = console()
+    to.print(header, style="bold", soft_wrap=True)
     for entry in told:
         _render(to, entry)
     if csv_file is not None:
         console(stderr=True).print(f"curves written to {csv_file}")
 
 
-def _curves_of(path: Path, references: Sequence[str], *, restricted: bool) -> list[dict[str, Any]]:
+def _curves_of(
+    path: Path, references: Sequence[str], *, restricted: bool
+) -> tuple[str, list[dict[str, Any]]]:
     from zsl_bench.assessment.curves import curves as curves_of
     from zsl_bench.assessment.reload import load_evidence, protocols_of, resolve_for
     from zsl_bench.protocols import rank_trials
@@ -93,46 +101,61 @@ def _curves_of(path: Path, references: Sequence[str], *, restricted: bool) -> li
         if references
         else [p for p in protocols_of(stored, evidence) if p.metric != "harmonic_mean"]
     )
-    told = []
-    for protocol in chosen:
-        ranked = rank_trials(evidence.matrix, protocol, lists=evidence.lists)
-        told.append(
-            curves_of(evidence.matrix, ranked, protocol, evidence.distances, restricted=restricted)
+    clean_is_known = not evidence.verdicts[0].silent
+    told = [
+        curves_of(
+            evidence.matrix,
+            rank_trials(evidence.matrix, protocol, lists=evidence.lists),
+            protocol,
+            evidence.distances,
+            restricted=restricted,
+            clean_is_known=clean_is_known,
         )
-    return told
+        for protocol in chosen
+    ]
+    return _header(stored), told
+
+
+def _header(result: EvaluationResult) -> str:
+    coverage = result.coverage
+    parts = [
+        f"{result.model} on {result.dataset}",
+        f"{coverage['scored']:,} of {coverage['expected']:,} videos",
+        *([] if result.complete else ["INCOMPLETE"]),
+        result.verdict,
+    ]
+    return ", ".join(parts)
 
 
 def _render(to: Console, entry: Mapping[str, Any]) -> None:
+    if not any(curve["points"] for curve in entry["curves"]):
+        to.print(f"{entry['protocol']}: no curve, as no video of its classes is scored\n")
+        return
     candidates = "kept classes only" if entry["restricted"] else "all candidates"
     for curve in entry["curves"]:
         title = f"{entry['protocol']}, {candidates}: {curve['name']}"
         to.print(title, style="bold", soft_wrap=True)
         grid = table()
-        for heading in (
-            "threshold",
-            "trials",
-            "classes",
-            "videos",
-            "candidates",
-            "chance %",
-            "top-1 %",
-            "per class %",
-        ):
+        for heading in _HEADINGS:
             grid.add_column(heading, justify="right", no_wrap=True)
         for row in _rows(curve):
             grid.add_row(*row)
         to.print(grid)
         to.print(f"* keeps {curve['keeps']}", soft_wrap=True)
-        steps = len(curve["points"])
-        to.print(
-            f"* read every {_STEP:g} from {steps} steps (--json and --csv give all); a threshold "
-            "left out reads as the one above it",
-            soft_wrap=True,
-        )
+        to.print(f"* {_read_from(curve)}", soft_wrap=True)
     if entry["approximate_classes"]:
-        several = count(len(entry["approximate_classes"]), "class", "classes")
-        to.print(f"* {several} with a word that has no vector: their distance is a stand-in")
+        names = listing(entry["approximate_classes"])
+        to.print(f"* nearest distance rests on a word without a vector: {names}", soft_wrap=True)
     to.print()
+
+
+def _read_from(curve: Mapping[str, Any]) -> str:
+    side = "first at or above" if curve["kind"] == _KINDS[0] else "last at or below"
+    steps = count(len(curve["points"]), "step")
+    return (
+        f"read every {_STEP:g} from {steps} (all in --json and --csv), the step {side} each "
+        "threshold; one without a row has the figures of the row before"
+    )
 
 
 def _rows(curve: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

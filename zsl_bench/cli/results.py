@@ -11,6 +11,7 @@ from zsl_bench.cli.contamination import (
 )
 from zsl_bench.cli.render import count, percent, table
 from zsl_bench.errors import listing
+from zsl_bench.protocols import CUSTOM, needs_distractors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -113,10 +114,20 @@ def _merged(scores: dict[str, Any], *, all_rules: bool) -> Iterator[str]:
     for name, entry in scores.items():
         rules = entry["contamination"]
         notes = contamination_notes(rules if all_rules else rules[:1])
-        for text in (*_protocol_notes(entry), *notes):
+        for text in (*_protocol_notes(entry), *_unseen_candidates(name, entry), *notes):
             about.setdefault(text, []).append(name)
     for text, names in about.items():
         yield f"{', '.join(names)}: {text}"
+
+
+def _unseen_candidates(protocol: str, scores: dict[str, Any]) -> Iterator[str]:
+    silent = scores["contamination"][0]["silent"]
+    known = protocol.partition("@")[0]
+    if silent and known != CUSTOM and needs_distractors(known):
+        yield (
+            f"what the model saw by {', '.join(silent)} is not among the candidates, so the task "
+            "is easier than with it"
+        )
 
 
 def _protocol_notes(scores: dict[str, Any]) -> Iterator[str]:

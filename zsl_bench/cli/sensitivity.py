@@ -129,10 +129,10 @@ def _cells(found: Sensitivity, row: VariantRow) -> Iterator[str]:
 def _protocol_table(found: Sensitivity) -> Table:
     grid = table()
     grid.add_column("protocol", no_wrap=True)
-    for heading in ("candidates", "videos a trial", "chance %", "top-1 %", "points"):
+    for heading in ("candidates", "videos a trial", "chance %", "top-1 %"):
         grid.add_column(heading, justify="right", no_wrap=True)
     grid.add_column("what it is")
-    for number, row in enumerate(found.protocol_rows):
+    for row in found.protocol_rows:
         several = f" x {row.trials}" if row.trials > 1 else ""
         grid.add_row(
             f"{row.id} v{row.version}",
@@ -140,7 +140,6 @@ def _protocol_table(found: Sensitivity) -> Table:
             _span(row.videos),
             _span((100 / row.candidates[1], 100 / row.candidates[0]), ".1f"),
             percent(row.figures.top1),
-            points(row.difference) if number else "",
             row.title,
         )
     return grid
@@ -157,10 +156,9 @@ def _span(ends: tuple[float, float], form: str = ",") -> str:
 
 
 def _notes(found: Sensitivity) -> Iterator[str]:
-    yield (
-        "points are percentage points of top-1 above the first row of the table; protocols may "
-        "differ in their videos, and different numbers of candidates are not subtracted"
-    )
+    if len(found.rows) > 1:
+        yield "points are percentage points of top-1 above the first row, under the same protocol"
+    yield "protocols differ in their candidates: their accuracies are not subtracted"
     if len(found.rows) > 1:
         yield "a variant that is chosen by this table is chosen on the test videos"
     if not found.result.complete:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from zsl_bench.classes import bundled_class_sets, fold
+from zsl_bench.classes import bundled_class_sets, bundled_name
 from zsl_bench.errors import DatasetError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
@@ -16,13 +16,12 @@ def known_datasets() -> tuple[str, ...]:
 
 
 def dataset_name(name: str) -> str:
-    """Return the known data set that a spelling such as ``UCF-101`` stands for, or the name itself.
+    """Return the known data set that ``UCF-101`` or ``k400`` stands for, or the name itself.
 
     Raises:
         DatasetError: The name cannot be part of a file name.
     """
-    known = {fold(dataset): dataset for dataset in known_datasets()}
-    dataset = known.get(fold(name), name)
+    dataset = bundled_name(name) or name
     if not _NAME.fullmatch(dataset):
         raise DatasetError(
             f"data set {name!r}",

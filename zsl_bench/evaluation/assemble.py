@@ -80,7 +80,7 @@ def match_seen(seen: Manifest, plan: Plan) -> MatchedSeen:
     columns = seen_columns(
         [name for name, count in seen.counts().items() if count],
         plan.sight.declared,
-        plan.planned.distractors,
+        plan.planned.declared,
         num_test_classes=len(plan.manifest.classes),
         asked=f"held-out videos of {seen.dataset} for {plan.manifest.dataset}",
     )

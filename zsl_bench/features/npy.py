@@ -12,6 +12,7 @@ from zsl_bench.errors import DatasetError
 from zsl_bench.features import roles
 from zsl_bench.features.archives import DAMAGE, pickled
 from zsl_bench.features.build import RawFeatures
+from zsl_bench.features.tables import label_numbers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,9 +107,7 @@ def _array(path: Path, asked: str) -> NDArray[Any]:
 
 
 def _entries(lines: list[str], role: str) -> list[str] | list[int]:
-    if role == roles.LABELS and all(line.isdecimal() for line in lines):
-        return [int(line) for line in lines]
-    return lines
+    return label_numbers(lines) if role == roles.LABELS else lines
 
 
 def _table(path: Path, asked: str) -> dict[str, Any]:

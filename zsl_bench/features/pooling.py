@@ -93,6 +93,8 @@ def _mean(clips: NDArray[np.floating], pooling: str) -> NDArray[np.floating]:
     """Return the mean over the first axis, ``(clips, D)`` to ``(D,)``, in the array's precision."""
     exact = clips.astype(np.float64)
     if pooling == MEAN_OF_UNIT:
+        _, exponents = np.frexp(np.abs(exact).max(axis=1, keepdims=True, initial=0.0))
+        exact = np.ldexp(exact, -exponents)
         lengths = np.linalg.norm(exact, axis=1, keepdims=True)
         exact = exact / np.where(lengths == 0.0, 1.0, lengths)
     return np.asarray(exact.mean(axis=0), dtype=clips.dtype)

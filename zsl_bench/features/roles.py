@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zsl_bench.classes import fold
-from zsl_bench.errors import DatasetError, listing
+from zsl_bench.errors import DatasetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,8 +85,3 @@ def roles_of(asked: str, names: Iterable[str]) -> tuple[dict[str, str], tuple[st
         else:
             chosen[role] = name
     return chosen, tuple(unused)
-
-
-def accepted(role: str) -> str:
-    """Return the names that a role goes by, for a message."""
-    return listing(NAMES[role], limit=len(NAMES[role]))

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from zsl_bench.classes import ClassSet
     from zsl_bench.features.record import Features
 
+_SHOWN = 60
+
 
 def official_labels(
     features: Features, rows: Mapping[int, str], classes: ClassSet
@@ -41,7 +43,8 @@ def official_labels(
         if known is None:
             raise DatasetError(
                 features.asked,
-                found=f"label {labels[row]!r} of {name}, which is no class of {classes.dataset}",
+                found=f"label {repr(labels[row])[:_SHOWN]} of {name}, which is no class of "
+                f"{classes.dataset}",
                 fix=near_matches(labels[row], classes.names),
             )
         found[row] = known

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 TEXTS = (roles.IDS, roles.LABELS, roles.GROUPS)
-_NUMBERED = re.compile(r"(?P<prefix>.*?)[ _.-]?(?P<number>\d+)")
+_NUMBERED = re.compile(r"(?P<prefix>.*?)[ _.-]?(?P<number>\d{1,9})")
+_MOST_DIGITS = 9
 _HEADER = "begin it with a header such as id,label,f0,f1,f2"
 
 
@@ -177,11 +178,14 @@ def _no_number(asked: str, line: int, columns: Columns, cells: Sequence[str]) ->
     return _line_error(asked, line, "cells that are no numbers", "mend the line")
 
 
+def label_numbers(texts: list[str]) -> list[str] | list[int]:
+    """Return labels as numbers where all are whole numbers of a usual length, else as they are."""
+    is_number = all(text.isdecimal() and len(text) <= _MOST_DIGITS for text in texts)
+    return [int(text) for text in texts] if is_number else texts
+
+
 def _as_numbers(texts: dict[str, list[str]], role: str) -> list[str] | list[int]:
-    """Return labels that are written as whole numbers as such, other text as it is."""
-    if role == roles.LABELS and all(text.isdecimal() for text in texts[role]):
-        return [int(text) for text in texts[role]]
-    return texts[role]
+    return label_numbers(texts[role]) if role == roles.LABELS else texts[role]
 
 
 def raw_table(

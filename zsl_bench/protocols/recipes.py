@@ -103,7 +103,7 @@ def needed_distractors(protocol: str, distractors: Sequence[str] | None) -> tupl
     if distractors is None:
         raise ProtocolError(
             f"protocol {protocol}",
-            found="a model whose training classes are not declared as a list",
-            fix="declare them with --trained-on",
+            found="a model of which no training class is declared",
+            fix="declare them with --trained-on or --pretrained-on",
         )
     return tuple(distractors)

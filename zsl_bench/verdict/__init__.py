@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from zsl_bench.verdict.declared import Declared, declared_classes, parse_declaration
-from zsl_bench.verdict.distances import ClassDistances, class_distances, distractor_classes
+from zsl_bench.verdict.distances import (
+    ClassDistances,
+    Distractors,
+    class_distances,
+    distractor_classes,
+)
 from zsl_bench.verdict.rules import zero_shot_verdict, zero_shot_verdicts
 from zsl_bench.verdict.types import FIELDS, Finding, SeenClass, Verdict
 
@@ -11,6 +16,7 @@ __all__ = [
     "FIELDS",
     "ClassDistances",
     "Declared",
+    "Distractors",
     "Finding",
     "SeenClass",
     "Verdict",

@@ -131,13 +131,65 @@ def _declared_list(text: str) -> ClassSet:
         ) from None
 
 
+def distinct_sets(
+    declared: Declared | ModelCard, *, rules: str | None = None
+) -> tuple[ClassSet, ...]:
+    """Return the class sets declared, each once, those of ``trained_on`` first.
+
+    Args:
+        declared: The model's card, or what a user declares for it.
+        rules: Rule set that their words should follow; None for the words that they have.
+
+    Raises:
+        ClassSetError: A set has words of its own, which no other rule set can replace.
+    """
+    return tuple(dict.fromkeys(entry.classes for entry in declared_sets(declared, rules=rules)))
+
+
+def word_bag(words: Sequence[str]) -> tuple[str, ...]:
+    """Return words in an order of their own, so that classes of equal words meet."""
+    return tuple(sorted(words))
+
+
+def twins(sets: Sequence[ClassSet]) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """Group the classes of several sets that count as one.
+
+    A class joins the first class of an earlier set that has its name, else the first that has its
+    words in any order. Classes of one set stay apart.
+
+    Args:
+        sets: Class sets; of a group, the class of the first is the one that is kept.
+
+    Returns:
+        Groups of (number of the set, position of the class), by their first class.
+    """
+    groups: list[list[tuple[int, int]]] = []
+    by_name: dict[str, int] = {}
+    by_words: dict[tuple[str, ...], int] = {}
+    for number, classes in enumerate(sets):
+        keys = [
+            (fold(name), word_bag(words))
+            for name, words in zip(classes.names, classes.words, strict=True)
+        ]
+        joined = [by_name.get(name, by_words.get(words)) for name, words in keys]
+        for position, ((name, words), known) in enumerate(zip(keys, joined, strict=True)):
+            group = len(groups) if known is None else known
+            if known is None:
+                groups.append([])
+            groups[group].append((number, position))
+            by_name.setdefault(name, group)
+            by_words.setdefault(words, group)
+    return tuple(map(tuple, groups))
+
+
 def declared_classes(
     declared: Declared | ModelCard, *, rules: str | None = None
 ) -> ClassSet | None:
     """Return the classes of all declared sets together, each once, named ``<data set>/<class>``.
 
-    A class that an earlier set has under the same name or with the same words is left out;
-    ``trained_on`` comes first.
+    A class that an earlier set has under the same name or with the same words is left out (see
+    :func:`twins`); ``trained_on`` comes first. Of two classes with one name and different words the
+    first keeps its words, so that distances are not measured on this set but on all of them.
 
     Args:
         declared: The model's card, or what a user declares for it.
@@ -149,27 +201,17 @@ def declared_classes(
     Raises:
         ClassSetError: A set has words of its own, which no other rule set can replace.
     """
-    kept: dict[str, tuple[ClassSet, int]] = {}
-    names: set[str] = set()
-    words: set[tuple[str, ...]] = set()
-    for classes in dict.fromkeys(entry.classes for entry in declared_sets(declared, rules=rules)):
-        spelt = [fold(name) for name in classes.names]
-        bags = [tuple(sorted(bag)) for bag in classes.words]
-        for i, name in enumerate(classes.names):
-            if spelt[i] not in names and bags[i] not in words:
-                kept[f"{classes.dataset}/{name}"] = (classes, i)
-        names.update(spelt)
-        words.update(bags)
+    sets = distinct_sets(declared, rules=rules)
+    kept = [(sets[number], position) for (number, position), *_ in twins(sets)]
     if not kept:
         return None
-    first = next(iter(kept.values()))[0]
     return ClassSet(
-        dataset="+".join(dict.fromkeys(classes.dataset for classes, _ in kept.values())),
+        dataset="+".join(dict.fromkeys(classes.dataset for classes, _ in kept)),
         version=1,
-        names=tuple(kept),
-        words=tuple(classes.words[i] for classes, i in kept.values()),
-        labels=tuple(classes.labels[i] for classes, i in kept.values()),
+        names=tuple(f"{classes.dataset}/{classes.names[i]}" for classes, i in kept),
+        words=tuple(classes.words[i] for classes, i in kept),
+        labels=tuple(classes.labels[i] for classes, i in kept),
         aliases=((),) * len(kept),
-        rules=first.rules,
+        rules=kept[0][0].rules,
         source="declared training and pretraining classes",
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zsl_bench.classes import fold
 from zsl_bench.overlap import DEFAULT_THRESHOLD, distance_matrix
 from zsl_bench.verdict.curated import curated_verdicts
-from zsl_bench.verdict.declared import declared_sets, num_declared, silent_fields
+from zsl_bench.verdict.declared import declared_sets, num_declared, silent_fields, word_bag
 from zsl_bench.verdict.types import SeenClass, Verdict, finding_of
 from zsl_bench.wordvectors import class_vectors, load_word_vectors
 
@@ -49,7 +49,7 @@ def zero_shot_verdicts(
     return (
         zero_shot_verdict(declared, classes, vectors=vectors, threshold=threshold),
         _by_key(EXACT_NAME, declared, classes, lambda of: map(fold, of.names)),
-        _by_key(SAME_WORDS, declared, classes, lambda of: map(_bag, of.words)),
+        _by_key(SAME_WORDS, declared, classes, lambda of: map(word_bag, of.words)),
         *curated_verdicts(declared, classes),
     )
 
@@ -159,7 +159,3 @@ def _by_key(
         silent=silent,
         num_declared=num_declared(sets),
     )
-
-
-def _bag(words: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted(words))

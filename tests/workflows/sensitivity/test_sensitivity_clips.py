@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zsl_bench.assessment.array_file import Rows
+from zsl_bench.assessment.given import score_features
 from zsl_bench.assessment.scored import Clips
 from zsl_bench.classes import class_set_from_names, load_class_set, with_rules
 from zsl_bench.errors import ProtocolError, ResultError
@@ -206,7 +207,7 @@ def test_clips_that_do_not_give_the_vectors_are_refused(clip_case, write_result,
     ):
         clip_case.clips = replace(good, **change)
         path = write_result(clip_case, tmp_path / str(number))
-        with pytest.raises(ResultError, match="do not pool to the video vectors"):
+        with pytest.raises(ResultError, match=r"do not pool|for \d+ clips|'clip_\w+' of shape"):
             sensitivity(path)
 
 
@@ -301,12 +302,46 @@ def test_every_protocol_that_fits_is_there_and_every_other_says_why(word_case, w
         protocol = resolve_protocol(name, word_case.classes)
         sizes = [len(trial.classes) for trial in protocol.trials]
         assert row.candidates == (min(sizes), max(sizes))
-        same = row.candidates == rows["brattoli-half"].candidates
-        if same and name != "brattoli-half" and row.figures.top1 is not None:
-            base = rows["brattoli-half"].figures.top1
-            assert row.difference == row.figures.top1 - base
-        else:
-            assert row.difference is None
+
+
+def test_protocols_with_other_candidates_are_not_subtracted(word_case, write_result):
+    study = sensitivity(write_result(word_case))
+    told = study.to_json()["all_protocols"]
+    assert len(told) > 2
+    assert not any("difference" in row for row in told)
+
+
+def test_what_the_arrays_lack_is_said_once_and_truly(word_case, write_result):
+    path = write_result(word_case)
+    for chosen in ((), ("brattoli-half", "gzsl", "open")):
+        said = sensitivity(path, protocols=chosen).left_out
+        names = [item.name for item in said if item.kind == "protocols"]
+        assert len(set(names)) == len(names)
+        reasons = {item.name: item.reason for item in said}
+        assert reasons["gzsl"].startswith("its harmonic mean needs")
+        for name in ("open-label", "open"):
+            assert reasons[name].startswith("no vectors of the declared training classes")
+    with pytest.raises(ProtocolError, match="no vectors of the declared training classes"):
+        sensitivity(path, protocols=["open-label"])
+
+
+def test_videos_known_by_their_labels_alone_serve_no_list(write_features, tmp_path):
+    path = write_features(tmp_path / "bare.npz", every=1)
+    with np.load(path) as stored:
+        np.savez(path, **{name: stored[name] for name in stored.files if name != "video_ids"})
+    stored = score_features(
+        path,
+        "ucf101",
+        protocols=("brattoli-full",),
+        out=tmp_path / "results",
+        trained_on=("none",),
+        pretrained_on=("none",),
+    )
+    study = sensitivity(tmp_path / "results" / f"{stored.stem}.json")
+    left_out = {item.name for item in study.left_out}
+    for name in ("xclip-3splits", "weng-half-list01"):
+        assert name in left_out
+        assert name not in [row.id for row in study.protocol_rows]
 
 
 def test_distractors_keep_their_protocol_where_class_vectors_stay(

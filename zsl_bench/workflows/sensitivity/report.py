@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class VariantRow:
 class ProtocolRow:
     """The run as it was scored, under one protocol.
 
+    The accuracies of two protocols are never subtracted: their candidates differ.
+
     Attributes:
         id: The protocol's id.
         version: Its version.
@@ -66,8 +68,6 @@ class ProtocolRow:
         candidates: Fewest and most candidates of a trial.
         videos: Fewest and most videos of a trial.
         figures: The scores.
-        difference: Top-1 less that of the first chosen protocol; None where the numbers of
-            candidates differ, because such accuracies are never subtracted.
     """
 
     id: str
@@ -78,14 +78,6 @@ class ProtocolRow:
     candidates: tuple[int, int]
     videos: tuple[int, int]
     figures: Figures
-    difference: float | None
-
-    def against(self, first: ProtocolRow) -> ProtocolRow:
-        """Return the row with its difference from another one."""
-        own, other = self.figures.top1, first.figures.top1
-        if own is None or other is None or self.candidates != first.candidates:
-            return self
-        return replace(self, difference=own - other)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 from zsl_bench.assessment.reload import protocols_of, reload_result, resolve_for
 from zsl_bench.classes import RULE_SETS
 from zsl_bench.errors import ProtocolError, ResultError, listing
-from zsl_bench.protocols import RECIPES, list_protocols, score_protocol
+from zsl_bench.protocols import (
+    RECIPES,
+    list_protocols,
+    needs_distractors,
+    needs_seen_videos,
+    score_protocol,
+)
 from zsl_bench.workflows.sensitivity.loaded import class_embedder
 from zsl_bench.workflows.sensitivity.prompts import load_prompts
 from zsl_bench.workflows.sensitivity.report import (
@@ -38,6 +44,10 @@ if TYPE_CHECKING:
     from zsl_bench.workflows.sensitivity.variants import Embed
 
 _HARMONIC = "its harmonic mean needs the videos of seen classes as well, which are not varied"
+_UNDECLARED = (
+    "no vectors of the declared training classes beside the result: score under open-label (open, "
+    "for classes of your own) first"
+)
 
 
 def sensitivity(
@@ -97,7 +107,7 @@ def sensitivity(
         protocols=chosen,
         rows=tuple(rows),
         protocol_rows=protocol_rows,
-        left_out=(*left_out, *unfit),
+        left_out=tuple(dict.fromkeys((*left_out, *unfit))),
     )
 
 
@@ -121,10 +131,18 @@ def result_file(place: Path) -> Path:
 
 
 def _chosen(run: Reloaded, references: Sequence[str]) -> tuple[tuple[Protocol, ...], list[LeftOut]]:
-    if references:
-        resolved = resolve_for(run.evidence, references)
-    else:
+    reasons = {reference: _unserved(run, reference) for reference in references}
+    left_out = [LeftOut(kind="protocols", name=r, reason=why) for r, why in reasons.items() if why]
+    if not references:
         resolved = protocols_of(run.result, run.evidence)
+    elif len(left_out) < len(reasons):
+        resolved = resolve_for(run.evidence, [r for r, why in reasons.items() if not why])
+    else:
+        raise ProtocolError(
+            f"sensitivity under {listing(references)}",
+            found=left_out[0].reason,
+            fix="name another with --protocol",
+        )
     chosen = tuple(p for p in resolved if p.metric != "harmonic_mean")
     if not chosen:
         raise ProtocolError(
@@ -133,7 +151,8 @@ def _chosen(run: Reloaded, references: Sequence[str]) -> tuple[tuple[Protocol, .
             fix="name one with --protocol",
         )
     harmonic = [p.id for p in resolved if p.metric == "harmonic_mean"]
-    return chosen, [LeftOut(kind="protocols", name=p, reason=_HARMONIC) for p in harmonic]
+    left_out += [LeftOut(kind="protocols", name=p, reason=_HARMONIC) for p in harmonic]
+    return chosen, left_out
 
 
 def _variants(
@@ -184,6 +203,10 @@ def _all_protocols(
     fitting, left_out = list(chosen), []
     known = {protocol.id for protocol in chosen}
     for reference in (*list_protocols(), *RECIPES):
+        reason = _unserved(run, reference)
+        if reason:
+            left_out.append(LeftOut(kind="protocols", name=reference, reason=reason))
+            continue
         try:
             (protocol,) = resolve_for(run.evidence, [reference])
         except ProtocolError as error:
@@ -196,14 +219,20 @@ def _all_protocols(
             left_out.append(LeftOut(kind="protocols", name=reference, reason=reason))
         else:
             fitting.append(protocol)
-    first = _protocol_row(run, fitting[0], None)
-    return (first, *(_protocol_row(run, p, first) for p in fitting[1:])), left_out
+    return tuple(_protocol_row(run, protocol) for protocol in fitting), left_out
+
+
+def _unserved(run: Reloaded, reference: str) -> str:
+    """Say what a protocol needs that no result of this kind has, or return nothing."""
+    if needs_seen_videos(reference):
+        return _HARMONIC
+    if needs_distractors(reference) and run.evidence.declared_distractors is None:
+        return _UNDECLARED
+    return ""
 
 
 def _unfit(run: Reloaded, protocol: Protocol, fitting: Sequence[Protocol]) -> str:
     """Say why a protocol gets no row of its own, or return nothing."""
-    if protocol.metric == "harmonic_mean":
-        return _HARMONIC
     lacking = _lacking(protocol, run.evidence.matrix)
     if lacking:
         return f"candidates without a score, {listing(lacking, limit=2)}"
@@ -219,11 +248,11 @@ def _trials(run: Reloaded, protocol: Protocol) -> list[object]:
     ]
 
 
-def _protocol_row(run: Reloaded, protocol: Protocol, first: ProtocolRow | None) -> ProtocolRow:
+def _protocol_row(run: Reloaded, protocol: Protocol) -> ProtocolRow:
     scores = _score(run, protocol, run.evidence.matrix)
     candidates = [trial.num_classes for trial in scores.trials]
     videos = [trial.num_videos for trial in scores.trials]
-    row = ProtocolRow(
+    return ProtocolRow(
         id=protocol.id,
         version=protocol.version,
         title=protocol.title,
@@ -232,6 +261,4 @@ def _protocol_row(run: Reloaded, protocol: Protocol, first: ProtocolRow | None) 
         candidates=(min(candidates), max(candidates)),
         videos=(min(videos), max(videos)),
         figures=Figures.of(scores),
-        difference=None,
     )
-    return row if first is None else row.against(first)
