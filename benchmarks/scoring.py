@@ -79,7 +79,7 @@ def main() -> None:
     arguments = parser.parse_args()
     evidence = make_evidence(2000 if arguments.quick else arguments.rows)
     protocols = [
-        resolve_protocol(name, evidence.classes, videos=SPLIT) for name in ("1", "2", "half")
+        resolve_protocol(name, evidence.classes, videos=SPLIT) for name in ("1", "2", "half", "full")
     ]
     started = time.perf_counter()
     scores = assess(evidence, protocols)

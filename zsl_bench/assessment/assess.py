@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zsl_bench.protocols import Protocol, TrialRanks
     from zsl_bench.verdict import Verdict
 
-LEVEL, REPLICATES, SEED = 0.95, 999, 0
+LEVEL, REPLICATES, SEED = 0.95, 399, 0
 DRAWS = 1000
 _Expectations = dict[tuple[int, str | None], dict[str, Any] | None]
 _FIGURES: tuple[tuple[str, int, Literal["videos", "classes"]], ...] = (
