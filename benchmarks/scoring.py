@@ -78,9 +78,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=ROWS)
     arguments = parser.parse_args()
     evidence = make_evidence(2000 if arguments.quick else arguments.rows)
-    protocols = [
-        resolve_protocol(name, evidence.classes, videos=SPLIT) for name in ("1", "2", "half", "full")
-    ]
+    references = ("1", "2", "half", "full")
+    protocols = [resolve_protocol(name, evidence.classes, videos=SPLIT) for name in references]
     started = time.perf_counter()
     scores = assess(evidence, protocols)
     ours = time.perf_counter() - started
