@@ -24,6 +24,7 @@ _MARKS = {
     "‡": "exact intervals of gains and of losses, joined: too few sources or classes differ",
     "°": "drawn out to 0: the permutation test does not tell the two apart at the interval's level",
 }
+_UNKNOWN = " (unknown)"
 _NOTES = (
     "differences, intervals and detectable differences are in points; A is ahead where positive",
     "other videos: sources are resampled within classes, for p swapped; other classes: classes are",
@@ -134,10 +135,13 @@ def _what_differs(results: Sequence[EvaluationResult], told: dict[str, Any]) -> 
     first, second = results
     if told["same_result"]:
         return "A and B are the same result: their identities are equal"
-    differs = ", ".join(told["differs"])
+    unknown = [path for path in told["differs"] if path.endswith(_UNKNOWN)]
+    differs = ", ".join(path for path in told["differs"] if path not in unknown)
+    named = ", ".join(path.removesuffix(_UNKNOWN) for path in unknown)
+    tail = f"; not recorded, so perhaps different: {named}" if unknown else ""
     if first.identity["model"] == second.identity["model"]:
-        return f"the model is the same in both; differs: {differs or 'the protocols only'}"
-    return f"differs beside the models: {differs or 'nothing but the models'}"
+        return f"the model is the same in both; differs: {differs or 'the protocols only'}{tail}"
+    return f"differs beside the models: {differs or 'nothing that is recorded'}{tail}"
 
 
 def _legend(compared: Sequence[ProtocolComparison]) -> Iterator[str]:
