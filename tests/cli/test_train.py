@@ -169,7 +169,8 @@ def test_an_overlap_stops_the_run_or_is_named_for_ever(workplace):
     )
     done = run("tiny.toml", "--dry-run", "--set", "audit.remove_overlap=true")
     assert findings(done.stdout)["verdict"] == (
-        "disjoint from ucf101, hmdb51 (threshold 0.05); 1 overlapping class left out"
+        "disjoint from ucf101, hmdb51 (rules brattoli2020, threshold 0.05); "
+        "1 overlapping class left out"
     )
 
 
