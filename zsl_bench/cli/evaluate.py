@@ -125,7 +125,7 @@ def evaluate(
     if as_json:
         print_json([result.to_json() for result in results])
     else:
-        print_results(console(), results, out, all_rules=all_rules)
+        print_results(console(), results, out, all_rules=all_rules, with_data_notes=False)
 
 
 def _manifests(data: dict[str, str], test_lists: dict[str, str]) -> dict[str, str | Manifest]:

@@ -33,7 +33,12 @@ _HEADINGS = (
 
 
 def print_results(
-    to: Console, results: Sequence[EvaluationResult], out: Path, *, all_rules: bool
+    to: Console,
+    results: Sequence[EvaluationResult],
+    out: Path,
+    *,
+    all_rules: bool,
+    with_data_notes: bool,
 ) -> None:
     """Print for each result a table of protocols, what is behind the verdict, and notes.
 
@@ -42,6 +47,7 @@ def print_results(
         results: The results.
         out: The folder that they were written to.
         all_rules: Show clean and overlapping rows by every rule, not by the headline only.
+        with_data_notes: Print what was noted of the data; ``evaluate`` has told it before the run.
     """
     for result in results:
         to.print(", ".join(_title(result)), style="bold", soft_wrap=True)
@@ -50,7 +56,8 @@ def print_results(
             entries = scores["contamination"]
             contamination_tables(to, name, entries if all_rules else entries[:1])
         notes = (*_merged(result.scores, all_rules=all_rules), *_zero_shot_notes(result.zero_shot))
-        for line in (*notes, *_coverage_notes(result)):
+        about_data = result.coverage["notes"] if with_data_notes else ()
+        for line in (*notes, *about_data, *_coverage_notes(result)):
             to.print(f"* {line}", soft_wrap=True)
         to.print(f"* written: {out / result.stem}.json\n", soft_wrap=True)
 
@@ -236,10 +243,6 @@ def _shared_notes(shared: dict[str, Any]) -> Iterator[str]:
 
 
 def _coverage_notes(result: EvaluationResult) -> Iterator[str]:
-    yield from result.coverage["notes"]
-    if result.coverage["extra"]:
-        extra = result.coverage["extra"]
-        yield f"not scored, as no video of the list: {len(extra):,} ({listing(extra, limit=3)})"
     unreadable = result.coverage["unreadable"]
     if unreadable:
         first = f"{unreadable[0]['id']}: {unreadable[0]['reason']}"

@@ -96,7 +96,7 @@ def score(
     if as_json:
         print_json(result.to_json())
     else:
-        print_results(console(), [result], out, all_rules=all_rules)
+        print_results(console(), [result], out, all_rules=all_rules, with_data_notes=True)
 
 
 def _again(path: Path, protocols: tuple[str, ...], out: Path) -> EvaluationResult:
