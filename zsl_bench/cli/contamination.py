@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from zsl_bench.assessment.contamination import GROUPS
 from zsl_bench.cli.render import count, percent, table
 
 if TYPE_CHECKING:
@@ -11,7 +12,6 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-_GROUPS = ("clean", "overlapping", "unjudged")
 _NOT_FOUND = "not found"
 _CANDIDATES = {
     "all_candidates": "all candidates",
@@ -53,7 +53,7 @@ def contamination_notes(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """
     whole: dict[str, list[str]] = {}
     for entry in entries:
-        groups = [name for name in _GROUPS if entry["mean"].get(name) is not None]
+        groups = [name for name in GROUPS if entry["mean"].get(name) is not None]
         if len(groups) == 1:
             whole.setdefault(_name(entry, groups[0]), []).append(entry["rule"])
     for group, rules in whole.items():
@@ -67,11 +67,11 @@ def contamination_notes(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _is_parted(entry: Mapping[str, Any]) -> bool:
-    return sum(entry["mean"].get(group) is not None for group in _GROUPS) > 1
+    return sum(entry["mean"].get(group) is not None for group in GROUPS) > 1
 
 
 def _rows(entry: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    for group in _GROUPS:
+    for group in GROUPS:
         figures = entry["mean"][group]
         if figures is None:
             continue

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zsl_bench.assessment.curves import CURVES, OVERLAP
 from zsl_bench.cli.contamination import number
 from zsl_bench.cli.render import console, count, percent, print_json, table
 from zsl_bench.errors import ResultError, listing
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from zsl_bench.results import EvaluationResult
 
-_KINDS = ("overlap", "nearest-10")
 _STEP = 0.05
 _COLUMNS = (
     "threshold", "num_trials", "num_classes", "num_candidates", "chance", "num_videos", "top1",
@@ -39,7 +39,7 @@ _HEADINGS = (
     help="A protocol id; may be given several times. Default: those of the result.",
 )  # fmt: skip
 @click.option(
-    "--kind", type=click.Choice(_KINDS),
+    "--kind", type=click.Choice(CURVES),
     help="overlap: by distance to the nearest declared class; nearest-10: by mean distance to the "
     "ten nearest (paper Fig. 7). Default: both.",
 )  # fmt: skip
@@ -150,7 +150,7 @@ def _render(to: Console, entry: Mapping[str, Any]) -> None:
 
 
 def _read_from(curve: Mapping[str, Any]) -> str:
-    side = "first at or above" if curve["kind"] == _KINDS[0] else "last at or below"
+    side = "first at or above" if curve["kind"] == OVERLAP else "last at or below"
     steps = count(len(curve["points"]), "step")
     return (
         f"read every {_STEP:g} from {steps} (all in --json and --csv), the step {side} each "
