@@ -116,6 +116,9 @@ class Manifest:
         extra: Video files of the folder that the official list does not name; they are no rows.
         unreadable: Pairs of a row's id and the reason why its file cannot be read.
         notes: What else a person should know, one sentence each.
+        overlapping: Ids of segments that share time with a segment of another label.
+        preparation: For files that ``zsl-bench prepare`` made, how, and from which manifest; None
+            for the originals.
     """
 
     dataset: str
@@ -128,11 +131,13 @@ class Manifest:
     extra: tuple[str, ...] = ()
     unreadable: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    overlapping: tuple[str, ...] = ()
+    preparation: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Sort the rows and check ids, labels, and the lists beside them."""
         object.__setattr__(self, "videos", tuple(sorted(self.videos, key=lambda v: v.id)))
-        for field in ("missing", "extra", "unreadable"):
+        for field in ("missing", "extra", "unreadable", "overlapping"):
             object.__setattr__(self, field, tuple(sorted(getattr(self, field))))
         if not self.videos:
             raise DatasetError(self._asked, found="no videos", fix="check the folder and the split")
@@ -151,7 +156,8 @@ class Manifest:
                 self._asked, found=f"ids given twice: {listing(twice)}", fix="keep one row of each"
             )
         absent = [i for i in self.missing if i in counts]
-        strangers = [i for i, _ in self.unreadable if i not in counts]
+        unreadable = (i for i, _ in self.unreadable)
+        strangers = [i for i in (*unreadable, *self.overlapping) if i not in counts]
         if absent or strangers:
             raise DatasetError(
                 self._asked,
@@ -179,10 +185,14 @@ class Manifest:
         """SHA-256 over data set, split and rows (id, label, start, end), in hex.
 
         Copies of one data set agree on it, wherever they lie, however their folders and files are
-        spelt, and whether or not anybody has counted their frames.
+        spelt, and whether or not anybody has counted their frames. Prepared files are no copies:
+        how they were made is part of their digest.
         """
         rows = [video._row for video in self.videos]
-        return sha256_json({"dataset": self.dataset, "split": self.split, "rows": rows})
+        body: dict[str, object] = {"dataset": self.dataset, "split": self.split, "rows": rows}
+        if self.preparation is not None:
+            body["preparation"] = dict(self.preparation)
+        return sha256_json(body)
 
     @property
     def is_partial(self) -> bool:
@@ -245,6 +255,10 @@ class Manifest:
                 for video in self.videos
             ],
         }
+        if self.overlapping:
+            body["overlapping"] = list(self.overlapping)
+        if self.preparation is not None:
+            body["preparation"] = dict(self.preparation)
         return {"root": root, "sha256": sha256_json(body), **body}
 
     @classmethod
@@ -305,6 +319,8 @@ class Manifest:
             extra=tuple(body["extra"]),
             unreadable=tuple((i, reason) for i, reason in body["unreadable"]),
             notes=tuple(body["notes"]),
+            overlapping=tuple(body.get("overlapping", ())),
+            preparation=body.get("preparation"),
         )
 
     def save(self, path: str | Path) -> None:

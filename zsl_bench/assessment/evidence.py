@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zsl_bench.datasets import official_list
+from zsl_bench.datasets import LISTED, official_list
 from zsl_bench.protocols import ListedVideos
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from zsl_bench.scoring import ScoreMatrix
     from zsl_bench.verdict import ClassDistances, Verdict
 
-_WITH_LISTS = ("ucf101", "hmdb51")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,7 +72,7 @@ class Evidence:
     @cached_property
     def lists(self) -> dict[str, ListedVideos]:
         """The official lists of videos that these rows can serve, by name."""
-        known = self.named_videos and self.classes.dataset in _WITH_LISTS
+        known = self.named_videos and self.classes.dataset in LISTED
         if self.split != "all" or not known:
             return {}
         official = official_list(self.classes.dataset)

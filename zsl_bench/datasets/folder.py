@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zsl_bench.classes import ClassSet
+    from zsl_bench.datasets.request import DatasetRequest
     from zsl_bench.datasets.scan import FileKind, FoundFile, Scan
 
 _PARTS = frozenset(
@@ -43,18 +44,18 @@ _PARTS = frozenset(
 _CLIP_OF_VIDEO = re.compile(r"(?P<video>[\w-]{11})_\d{6}_\d{6}")
 
 
-def open_folder(dataset: str, root: Path, test_list: str | Path | None) -> Manifest:
+def open_folder(request: DatasetRequest) -> Manifest:
     """Read ``class/video`` folders; see ``zsl_bench.datasets.open_dataset``.
 
     Where the folders name the classes, one without any file is a class without videos.
     """
-    if test_list is not None:
+    if request.test_list is not None:
         raise DatasetError(
-            f"test list {printable(str(test_list))!r} of {dataset}",
+            f"test list {printable(str(request.test_list))!r} of {request.dataset}",
             found="no official lists are known for this data set",
             fix="leave the list out, and give a folder with only the videos that are meant",
         )
-    return read_class_folders(dataset, root, VIDEOS)
+    return read_class_folders(request.dataset, request.root, VIDEOS)
 
 
 def read_class_folders(dataset: str, root: Path, kind: FileKind) -> Manifest:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zsl_bench.datasets.expected import OfficialVideo
+    from zsl_bench.datasets.request import DatasetRequest
     from zsl_bench.videos import Manifest
 
 DATASET = "hmdb51"
@@ -25,9 +26,10 @@ _LINE = re.compile(r"(?P<stem>\S+)(?P<suffix>\.\w+)\s+(?P<use>[012])")
 _WORDS = "the word split1, split2 or split3"
 
 
-def open_hmdb51(dataset: str, root: Path, test_list: str | Path | None) -> Manifest:
+def open_hmdb51(request: DatasetRequest) -> Manifest:
     """Read a folder of HMDB51; see ``zsl_bench.datasets.open_dataset``."""
-    return open_official(dataset, root, choose_list(dataset, test_list, parse_split))
+    wanted = choose_list(request.dataset, request.test_list, parse_split)
+    return open_official(request.dataset, request.root, wanted)
 
 
 def parse_split(path: Path) -> frozenset[str]:

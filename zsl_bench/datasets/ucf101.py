@@ -15,14 +15,16 @@ from zsl_bench.errors import DatasetError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from zsl_bench.datasets.request import DatasetRequest
     from zsl_bench.videos import Manifest
 
 DATASET = "ucf101"
 
 
-def open_ucf101(dataset: str, root: Path, test_list: str | Path | None) -> Manifest:
+def open_ucf101(request: DatasetRequest) -> Manifest:
     """Read a folder of UCF101; see ``zsl_bench.datasets.open_dataset``."""
-    return open_official(dataset, root, choose_list(dataset, test_list, parse_list))
+    wanted = choose_list(request.dataset, request.test_list, parse_list)
+    return open_official(request.dataset, request.root, wanted)
 
 
 def parse_list(path: Path) -> frozenset[str]:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from zsl_bench.classes import bundled_class_sets, load_class_set
-from zsl_bench.datasets import READERS
+from zsl_bench.datasets import LISTED
 from zsl_bench.datasets.recognise import Likeness
 from zsl_bench.features.spelling import hits_of
 
@@ -20,7 +20,7 @@ _YOUTUBE = re.compile(r"(?:v_)?[\w-]{11}(?:_\d+){0,2}(?:\.\w+)?")
 def looks_like_ids(ids: Sequence[str]) -> Likeness | None:
     """Return the data set that most of some ids belong to, or None."""
     sample = ids[:: max(len(ids) // _SAMPLE, 1)]
-    for dataset in READERS:
+    for dataset in LISTED:
         hits = hits_of(sample, dataset)
         if 2 * hits > len(sample):
             share = f"{hits:,} of {len(sample):,} ids looked at are its videos"

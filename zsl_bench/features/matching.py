@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zsl_bench.classes import ClassSet, bundled_class_sets, class_set_from_names
-from zsl_bench.datasets import READERS
+from zsl_bench.datasets import LISTED
 from zsl_bench.datasets.activitynet import DATASET as ACTIVITYNET
 from zsl_bench.datasets.names import dataset_name
 from zsl_bench.errors import ClassSetError, DatasetError
@@ -128,7 +128,7 @@ def match_features(
     overlapping: frozenset[str] = frozenset()
     if dataset == ACTIVITYNET:
         manifest, rows, overlapping = activitynet_rows(features, test_list, annotations)
-    elif dataset in READERS:
+    elif dataset in LISTED:
         by_list = unnamed_rows if features.ids is None else official_rows
         manifest, rows = by_list(features, dataset, test_list)
     else:
@@ -141,7 +141,7 @@ def _check_options(dataset: str, test_list: object, annotations: object) -> None
         raise DatasetError(
             f"annotations for {dataset}", found="a data set that needs none", fix="leave them out"
         )
-    if test_list is not None and dataset not in (ACTIVITYNET, *READERS):
+    if test_list is not None and dataset not in (ACTIVITYNET, *LISTED):
         raise DatasetError(
             f"test list {str(test_list)!r} of {dataset}",
             found="no official lists are known for this data set",
