@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from zsl_bench.errors import ClassSetError, DatasetError, listing, near_matches
 from zsl_bench.files import read_json, sha256_json, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 KIND = "zsl-bench manifest"
 SCHEMA = 1
@@ -205,6 +205,33 @@ class Manifest:
         """Return the number of rows of every class, in class order, zeros included."""
         found = Counter(video.label for video in self.videos)
         return {name: found[name] for name in self.classes.names}
+
+    def only(
+        self,
+        ids: Collection[str],
+        *,
+        split: str | None = None,
+        expected: Mapping[str, int] | None = None,
+    ) -> Manifest:
+        """Return the manifest of some of the videos.
+
+        Args:
+            ids: Ids of the videos to keep, those at hand and those missing.
+            split: Name of the list that they make; None to keep the name.
+            expected: For each class how many videos that list has.
+
+        Raises:
+            DatasetError: None of the videos is at hand.
+        """
+        return replace(
+            self,
+            split=self.split if split is None else split,
+            videos=tuple(video for video in self.videos if video.id in ids),
+            expected=expected,
+            missing=tuple(video for video in self.missing if video in ids),
+            unreadable=tuple(pair for pair in self.unreadable if pair[0] in ids),
+            overlapping=tuple(video for video in self.overlapping if video in ids),
+        )
 
     def resolve(self, video: Video) -> Path:
         """Return the file of a row.

@@ -85,7 +85,7 @@ def test_spellings_of_segments(match, spelling):
     counted = "segments are counted from 1 in the features"
     assert (counted in manifest.notes) == spelling.startswith("from one")
     assert {video.id: (video.start, video.end) for video in manifest.videos} == ROWS
-    assert matched.overlapping == {"v_cc_cc-ccc_3_000", "v_cc_cc-ccc_3_001"}
+    assert set(matched.manifest.overlapping) == {"v_cc_cc-ccc_3_000", "v_cc_cc-ccc_3_001"}
 
 
 @pytest.mark.parametrize("spelling", ["v_{}", "{}", "val/v_{}.mp4", "C:\\anet\\{}.mkv", "v_{}.npy"])
@@ -95,7 +95,7 @@ def test_spellings_of_whole_videos(match, spelling):
     assert sorted(found(matched).values()) == sorted(f"v_{video}" for video in videos)
     assert matched.manifest.split == "anet13-video"
     assert matched.manifest.missing == ()
-    assert matched.overlapping == frozenset()
+    assert matched.manifest.overlapping == ()
     assert {video.group for video in matched.manifest.videos} == set(videos)
 
 

@@ -200,7 +200,6 @@ def _scored(
             },
         },
         environment={"features": matched.features.source},
-        overlapping=matched.overlapping,
         named_videos=matched.has_ids,
         seen=_seen(matched, plan, sight, settings),
     )

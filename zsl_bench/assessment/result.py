@@ -132,7 +132,7 @@ def _coverage(scored: Scored) -> dict[str, Any]:
         "extra": list(manifest.extra),
         "notes": list(manifest.notes),
         "classes_with_videos": len(found),
-        "overlapping_segments": len(scored.overlapping),
+        "overlapping_segments": len(scored.manifest.overlapping),
         "per_class": {
             name: {"expected": expected[name], "scored": found[name]}
             for name in scored.classes.names
@@ -194,8 +194,8 @@ def _arrays(scored: Scored, labels: np.ndarray) -> dict[str, np.ndarray | Rows]:
         arrays["clip_vectors"] = scored.clips.vectors
         arrays["clip_weights"] = scored.clips.weights
         arrays["clip_counts"] = scored.clips.counts
-    if scored.overlapping:
-        arrays["overlapping"] = _text(sorted(scored.overlapping))
+    if scored.manifest.overlapping:
+        arrays["overlapping"] = _text(scored.manifest.overlapping)
     if scored.seen is not None:
         arrays["seen_ids"] = _text(scored.seen.ids)
         arrays["seen_labels"] = scored.seen.labels

@@ -116,7 +116,6 @@ class Scored:
         environment: Device, seconds and settings.
         clips: The clips' vectors, where they were kept.
         seen: Held-out videos of training classes, where there are any.
-        overlapping: Ids of segments that share time with a segment of another label.
         named_videos: Whether the ids are the videos' names, and not made up from labels.
     """
 
@@ -130,7 +129,6 @@ class Scored:
     environment: dict[str, Any] = field(default_factory=dict)
     clips: Clips | None = None
     seen: SeenVideos | None = None
-    overlapping: frozenset[str] = frozenset()
     named_videos: bool = True
 
     @property
@@ -174,7 +172,7 @@ class Scored:
             verdicts=self.sight.verdicts,
             distances=self.sight.distances,
             declared_distractors=self.sight.distractors,
-            overlapping=self.overlapping,
+            overlapping=frozenset(self.manifest.overlapping),
             named_videos=self.named_videos,
             seen=seen_matrix(self.names, self.seen, self.columns.vectors),
         )

@@ -68,6 +68,8 @@ def _title(result: EvaluationResult) -> Iterator[str]:
     yield f"{coverage['scored']:,} of {coverage['expected']:,} videos"
     if result.identity["manifest"]["videos"] != "all":
         yield str(result.identity["manifest"]["videos"])
+    if result.identity["manifest"].get("preparation"):
+        yield "prepared files"
     yield "complete" if result.complete else "INCOMPLETE"
     yield result.verdict
     shared = _shared_rows(result)

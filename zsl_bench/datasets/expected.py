@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ALL = "all"
+LISTED = ("ucf101", "hmdb51")
+"""The data sets whose official videos and lists come with the package."""
 _SPLITS = (1, 2, 3)
 _USES = ("unused", "train", "test")
 _HMDB_CLIP = re.compile(

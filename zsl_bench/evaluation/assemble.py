@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,16 +84,9 @@ def match_seen(seen: Manifest, plan: Plan) -> MatchedSeen:
         num_test_classes=len(plan.manifest.classes),
         asked=f"held-out videos of {seen.dataset} for {plan.manifest.dataset}",
     )
-    kept = tuple(video for video in seen.videos if video.label in columns)
-    ids = {video.id for video in kept}
+    kept = {video.id for video in seen.videos if video.label in columns}
     return MatchedSeen(
-        manifest=replace(
-            seen,
-            videos=kept,
-            expected=None,
-            missing=(),
-            unreadable=tuple(pair for pair in seen.unreadable if pair[0] in ids),
-        ),
+        manifest=seen.only(kept),
         columns=columns,
         merged=len(seen.videos) - len(kept),
     )

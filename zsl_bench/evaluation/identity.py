@@ -42,11 +42,7 @@ def run_identity(
             "pooling": card.pooling,
             "scores": card.scores if is_scoring(model) else "cosine",
         },
-        "manifest": {
-            "dataset": manifest.dataset,
-            "videos": manifest.split,
-            "digest": manifest.digest,
-        },
+        "manifest": _manifest_identity(manifest),
         "clip_policy": clip_policy(settings.policy or card.policy).name,
         "decoder": decoder_id(),
         "resizer": resizer_id(card.clip),
@@ -57,6 +53,17 @@ def run_identity(
             "weights": None if hashed else given_weights(settings.weights),
         },
     }
+
+
+def _manifest_identity(manifest: Manifest) -> dict[str, Any]:
+    identity: dict[str, Any] = {
+        "dataset": manifest.dataset,
+        "videos": manifest.split,
+        "digest": manifest.digest,
+    }
+    if manifest.preparation is not None:
+        identity["preparation"] = dict(manifest.preparation)
+    return identity
 
 
 def run_key(run: dict[str, Any], classes: ClassSet | None, *, batches: str) -> str | None:

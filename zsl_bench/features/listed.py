@@ -226,7 +226,7 @@ def _unclear(
 
 def activitynet_rows(
     features: Features, test_list: str | Path | None, annotations: Path | str | None
-) -> tuple[Manifest, list[int], frozenset[str]]:
+) -> tuple[Manifest, list[int]]:
     """Match a file's ids to the segments or videos of ActivityNet 1.3.
 
     Args:
@@ -235,7 +235,7 @@ def activitynet_rows(
         annotations: The official JSON.
 
     Returns:
-        The manifest, for each of its videos the row, and the ids of overlapping segments.
+        The manifest, and for each of its videos the row.
 
     Raises:
         DatasetError: There are no annotations or no ids, no id is one of theirs, or labels
@@ -272,8 +272,9 @@ def activitynet_rows(
         missing=tuple(listed.rows.keys() - rows.keys()),
         extra=_shown(ids, matched.identified.unmatched),
         notes=(*features.notes, *matched.notes, *listed.notes()),
+        overlapping=tuple(listed.overlapping & rows.keys()),
     )
-    return manifest, [rows[video.id] for video in manifest.videos], listed.overlapping
+    return manifest, [rows[video.id] for video in manifest.videos]
 
 
 def _labels_or_none(features: Features, classes: ClassSet) -> list[str | None] | None:

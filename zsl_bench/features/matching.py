@@ -40,8 +40,6 @@ class MatchedFeatures:
             or its class vector; None where the file has neither.
         distractors: Names of the file's other classes, which are nobody's truth.
         distractor_columns: ``(E,)`` int64, their columns or class vectors.
-        overlapping: For ActivityNet's segments the ids of those that share time with a segment of
-            another label.
     """
 
     features: Features
@@ -50,7 +48,6 @@ class MatchedFeatures:
     columns: NDArray[np.int64] | None
     distractors: tuple[str, ...] = ()
     distractor_columns: NDArray[np.int64]
-    overlapping: frozenset[str] = frozenset()
 
     @property
     def has_ids(self) -> bool:
@@ -125,15 +122,14 @@ def match_features(
     own_classes = _own_classes(class_list, dataset)
     features = _with_class_list(features, own_classes, dataset)
     _check_options(dataset, test_list, annotations)
-    overlapping: frozenset[str] = frozenset()
     if dataset == ACTIVITYNET:
-        manifest, rows, overlapping = activitynet_rows(features, test_list, annotations)
+        manifest, rows = activitynet_rows(features, test_list, annotations)
     elif dataset in LISTED:
         by_list = unnamed_rows if features.ids is None else official_rows
         manifest, rows = by_list(features, dataset, test_list)
     else:
         manifest, rows = given_rows(features, dataset, own_classes)
-    return _with_columns(features, manifest, rows, overlapping)
+    return _with_columns(features, manifest, rows)
 
 
 def _check_options(dataset: str, test_list: object, annotations: object) -> None:
@@ -181,7 +177,7 @@ def _with_class_list(features: Features, own_classes: ClassSet | None, dataset: 
 
 
 def _with_columns(
-    features: Features, manifest: Manifest, rows: Sequence[int], overlapping: frozenset[str]
+    features: Features, manifest: Manifest, rows: Sequence[int]
 ) -> MatchedFeatures:
     columns = None
     distractors: tuple[str, ...] = ()
@@ -202,5 +198,4 @@ def _with_columns(
         columns=columns,
         distractors=distractors,
         distractor_columns=distractor_columns,
-        overlapping=overlapping,
     )

@@ -105,7 +105,7 @@ def test_classes_that_lose_every_sample_are_not_said_to_be_trained_on(
         ({"num_samples": 25}, "data.num_samples = 25: only 24"),
         ({"exclude": ("archary",)}, "did you mean 'archery'"),
         ({"exclude": CLASSES}, "no class with a sample is left"),
-        ({"path": "nowhere"}, "no folder nowhere; set data.path"),
+        ({"path": "nowhere"}, "no folder and no manifest nowhere; set data.path"),
     ],
 )
 def test_what_is_not_there_is_refused(tiny_config, data, message) -> None:

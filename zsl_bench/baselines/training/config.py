@@ -53,7 +53,8 @@ class DataSettings:
 
     Attributes:
         dataset: Name of the data set, such as ``kinetics700`` or ``sun397``.
-        path: Its folder, relative to where the command runs.
+        path: Its folder, or a manifest that ``zsl-bench index`` or ``prepare`` wrote, relative to
+            where the command runs.
         kind: ``videos``, or ``images`` that the Ken Burns effect turns into clips.
         list: CSV file with ``path,label[,start,end]`` rows; None to take the folder as it is.
         classes: Class list to keep: a bundled set or split such as ``tp1``, or a file; None for

@@ -58,42 +58,40 @@ class TrainingSet:
     def used_manifest(self) -> Manifest:
         """Return the manifest of the samples trained on and held out, and of no others."""
         rows = self.rows if self.held_out is None else (*self.rows, *self.held_out.rows)
-        used = {video.id for video in rows}
-        return replace(
-            self.manifest,
-            videos=rows,
-            expected=None,
-            missing=(),
-            extra=(),
-            unreadable=tuple(pair for pair in self.manifest.unreadable if pair[0] in used),
-        )
+        return replace(self.manifest.only({video.id for video in rows}), extra=())
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over data set, kind, classes and samples, held-out ones included, in hex."""
-        held_out = self.held_out
-        return sha256_json(
-            {
-                "dataset": self.manifest.dataset,
-                "kind": self.kind,
-                "classes": self.classes.fingerprint,
-                "rows": [[row.id, row.label, row.start, row.end] for row in self.rows],
-                "held_out": None if held_out is None else held_out.digest,
-            }
-        )
+        """SHA-256 over data set, kind, classes and samples, held-out ones included, in hex.
+
+        How files were prepared is part of it.
+        """
+        held_out, preparation = self.held_out, self.manifest.preparation
+        body: dict[str, object] = {
+            "dataset": self.manifest.dataset,
+            "kind": self.kind,
+            "classes": self.classes.fingerprint,
+            "rows": [[row.id, row.label, row.start, row.end] for row in self.rows],
+            "held_out": None if held_out is None else held_out.digest,
+        }
+        if preparation is not None:
+            body["preparation"] = dict(preparation)
+        return sha256_json(body)
 
 
 def open_training_data(settings: DataSettings) -> Manifest:
-    """Find the samples on the disk; nothing is decoded.
+    """Find the samples on the disk, or take them from a manifest; nothing is decoded.
 
     Raises:
         DatasetError: The folder or the list is not what it should be.
     """
     folder = Path(settings.path).expanduser()
+    if folder.suffix.casefold() == ".json" and folder.is_file() and settings.list is None:
+        return open_dataset(settings.dataset, folder)
     if not folder.is_dir():
         raise DatasetError(
             f"training data {settings.dataset}",
-            found=f"no folder {settings.path}",
+            found=f"no folder and no manifest {settings.path}",
             fix="set data.path to where it is",
         )
     if settings.list is not None:
