@@ -313,3 +313,51 @@ def test_a_bundled_class_set_survives_json():
     again = Manifest.from_json(json.loads(json.dumps(first.to_json())))
     assert again.classes == classes
     assert again.classes.fingerprint == classes.fingerprint
+
+
+def test_preparation_is_part_of_the_digest_and_survives_the_file(tmp_path):
+    plain = manifest()
+    prepared = replace(plain, preparation={"short_side": 128, "source": plain.digest})
+    other = replace(plain, preparation={"short_side": 256, "source": plain.digest})
+    assert len({plain.digest, prepared.digest, other.digest}) == 3
+    prepared.save(tmp_path / "m.json")
+    again = Manifest.load(tmp_path / "m.json", root=plain.root)
+    assert again == prepared
+    assert again.digest == prepared.digest
+
+
+def test_a_manifest_without_preparation_is_written_as_ever():
+    written = manifest().to_json()
+    assert {"preparation", "overlapping"}.isdisjoint(written)
+    assert Manifest.from_json(written).preparation is None
+
+
+def test_overlapping_segments_are_rows_and_survive_the_file(tmp_path):
+    rows = (video(0, start=0.0, end=2.0), video(1, start=1.0, end=3.0, label="kite"))
+    made = manifest(*rows, overlapping=("v1", "v0"))
+    assert made.overlapping == ("v0", "v1")
+    made.save(tmp_path / "m.json")
+    assert Manifest.load(tmp_path / "m.json").overlapping == ("v0", "v1")
+    with pytest.raises(DatasetError, match="without a row: v9"):
+        manifest(overlapping=("v9",))
+
+
+def test_only_keeps_what_belongs_to_the_videos_kept():
+    whole = manifest(
+        video(0),
+        video(1),
+        video(2, label="kite"),
+        expected={"ball": 4, "kite": 1},
+        missing=("v3", "v4"),
+        unreadable=(("v0", "zero length"), ("v2", "zero length")),
+        overlapping=("v0", "v1"),
+        extra=("stray.avi",),
+    )
+    part = whole.only({"v0", "v3"}, split="mine", expected={"ball": 2, "kite": 0})
+    assert [row.id for row in part.videos] == ["v0"]
+    assert (part.missing, part.unreadable) == (("v3",), (("v0", "zero length"),))
+    assert (part.overlapping, part.extra) == (("v0",), ("stray.avi",))
+    assert (part.split, part.expected) == ("mine", {"ball": 2, "kite": 0})
+    assert whole.only({"v1"}).split == "all"
+    with pytest.raises(DatasetError, match="no videos"):
+        whole.only({"v3"})
