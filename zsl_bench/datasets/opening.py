@@ -1,0 +1,97 @@
+"""From a name and a path to a manifest, whatever lies there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zsl_bench.datasets.expected import ALL, LISTED, official_list
+from zsl_bench.datasets.folder import open_folder
+from zsl_bench.datasets.hmdb51 import open_hmdb51, parse_split
+from zsl_bench.datasets.lists import choose_list
+from zsl_bench.datasets.names import dataset_name
+from zsl_bench.datasets.request import DatasetRequest
+from zsl_bench.datasets.scan import printable
+from zsl_bench.datasets.ucf101 import open_ucf101, parse_list
+from zsl_bench.errors import DatasetError
+from zsl_bench.videos import Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Reader = Callable[[DatasetRequest], Manifest]
+
+READERS: Mapping[str, Reader] = {"ucf101": open_ucf101, "hmdb51": open_hmdb51}
+_PARSERS = {"ucf101": parse_list, "hmdb51": parse_split}
+
+
+def open_dataset(
+    name: str,
+    path: str | Path,
+    *,
+    test_list: str | Path | None = None,
+    annotations: str | Path | None = None,
+) -> Manifest:
+    """Find the videos of a data set.
+
+    ``ucf101`` and ``hmdb51`` are matched against their official lists. The name of another bundled
+    class set, such as ``kinetics400``, means ``class/video`` folders of its classes; any other name
+    means ``class/video`` folders that name their own classes, an empty folder being a class without
+    videos. No video is opened.
+
+    Args:
+        name: The data set; ``UCF-101`` and the like are understood.
+        path: The folder, or a manifest file of that data set; ``~`` is understood.
+        test_list: For UCF101 and HMDB51 which videos: None for all of them, a name such as
+            ``testlist01`` or ``split1``, or an official list file.
+        annotations: The file that tells the classes, where the folder does not.
+
+    Raises:
+        DatasetError: The folder, the name or the list is not what it should be.
+        ClassSetError: The class folders' names make no class set.
+
+    Example:
+        >>> open_dataset("ucf101", "UCF-101", test_list="testlist01")  # doctest: +SKIP
+    """
+    dataset, root = dataset_name(name), Path(path).expanduser()
+    if root.suffix.casefold() == ".json" and root.is_file():
+        return _from_manifest(dataset, root, test_list)
+    request = DatasetRequest(
+        dataset=dataset,
+        asked=name,
+        root=root,
+        test_list=test_list,
+        annotations=None if annotations is None else Path(annotations).expanduser(),
+    )
+    return READERS.get(dataset, open_folder)(request)
+
+
+def _from_manifest(dataset: str, path: Path, test_list: str | Path | None) -> Manifest:
+    manifest = Manifest.load(path)
+    asked = f"{dataset} in {printable(str(path))}"
+    if manifest.dataset != dataset:
+        raise DatasetError(
+            asked,
+            found=f"a manifest of {manifest.dataset}",
+            fix=f"ask for {manifest.dataset}, or give another manifest",
+        )
+    if test_list is None or str(test_list) == manifest.split:
+        return manifest
+    if dataset in LISTED and manifest.split == ALL:
+        return _listed(manifest, test_list)
+    raise DatasetError(
+        f"test list {printable(str(test_list))!r} of {asked}",
+        found=f"a manifest of its list {manifest.split!r}",
+        fix=f"make the manifest again with --split {printable(str(test_list))}",
+    )
+
+
+def _listed(manifest: Manifest, test_list: str | Path) -> Manifest:
+    """Return a manifest of all videos of a data set, restricted to one of its lists."""
+    dataset = manifest.dataset
+    wanted = choose_list(dataset, test_list, _PARSERS[dataset])
+    return manifest.only(
+        wanted.ids,
+        split=wanted.name,
+        expected=official_list(dataset).counts(wanted.ids, manifest.classes.names),
+    )
