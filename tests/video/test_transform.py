@@ -318,3 +318,14 @@ def test_the_resizer_is_named_with_its_version():
     torch_made = f"torch {metadata.version('torch')}"
     assert resizer_id(ClipSpec(interpolation="bicubic")) == torch_made
     assert resizer_id(ClipSpec(antialias=True)) == torch_made
+
+
+@pytest.mark.parametrize("resize", ["brattoli2020", "scale-factor", "exact"])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize(("height", "width"), [(128, 171), (227, 128), (128, 128)])
+def test_a_frame_that_has_the_wanted_size_is_only_cropped(height, width, dtype, resize):
+    frame = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    spec = ClipSpec(size=112, short_side=128, resize=resize, dtype=dtype)
+    top, left = (round((side - 112) / 2) for side in (height, width))
+    crop = frame[top : top + 112, left : left + 112].transpose(2, 0, 1)
+    np.testing.assert_array_equal(transform_frames(frame[None], spec)[0], crop.astype(dtype))

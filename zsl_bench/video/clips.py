@@ -77,7 +77,7 @@ def load_clips(
             found=f"clips of {policy.frames} frames for a model that takes {spec.frames}",
             fix="choose a policy with the model's frame count",
         )
-    with VideoReader(path) as reader:
+    with VideoReader(path, skip=True) as reader:
         official = policy.rule == "official"
         extent = find_extent(reader, start, end, released=policy.frames * official)
         plan = plan_clips(policy, extent.total, available=extent.readable)
@@ -125,7 +125,7 @@ def _move(
     missing = np.setdiff1d(wanted, have)
     if not missing.size:
         return crops if len(wanted) == len(have) else crops[np.searchsorted(have, wanted)]
-    with VideoReader(reader.path) as again:
+    with VideoReader(reader.path, skip=True) as again:
         extra, read = _transform(again, first + missing, spec)
     if read < len(missing):
         raise video_error(reader.path, "frames that decode only sometimes", "replace the file")

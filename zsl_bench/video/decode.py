@@ -1,6 +1,7 @@
 """Reading video files with PyAV: frame k is the k-th frame that decodes, counted from the start.
 
-Frames are counted, never sought by timestamp: an AVI file has no reliable timestamps. Only the
+Frames are counted, never sought by timestamp: an AVI file has no reliable timestamps. Where the
+packets prove their count, those before a key frame are not decoded (:mod:`.skipping`). Only the
 frames that are asked for are converted to levels, in BGR and with bicubic chroma where a format
 needs scaling, because there swscale's output is OpenCV's to the bit.
 """
@@ -15,11 +16,12 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from zsl_bench.errors import VideoError
+from zsl_bench.video.skipping import DoubtError, FrameSource, read_packets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from av import Packet, VideoFrame
+    from av import VideoFrame
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
@@ -70,7 +72,6 @@ class VideoReader:
         fps: Frames per second, on average; 0 where it is not known.
         declared: The container's frame count; 0 where it has none.
         estimated: Duration times rate, rounded; 0 where either is not known.
-        decoded: Frames decoded so far.
         promised: ``declared`` less the frames that an mp4's edit list hides.
         ended: Whether the end of the file was reached.
 
@@ -78,12 +79,16 @@ class VideoReader:
         VideoError: The file is missing, is no video, or has no video stream.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, skip: bool = False) -> None:
+        """Open a file.
+
+        Args:
+            path: The video file.
+            skip: Whether frames that are not wanted may go undecoded where those that are keep
+                their numbers (:mod:`.skipping`). What is handed out is the same either way.
+        """
         self.path = Path(path)
-        self._container = _open(self.path)
-        self._stream = _video_stream(self._container, self.path)
-        self._stream.thread_type = "NONE"
-        self._stream.codec_context.thread_count = 1
+        self._begin(skip=skip)
         self._convert = _bgr_converter()
         self.container: str = self._container.format.name
         self.codec: str = self._stream.codec_context.name
@@ -91,8 +96,12 @@ class VideoReader:
         self.declared: int = max(self._stream.frames, 0)
         self.promised = self._promised()
         self.estimated = int(self._seconds() * self.fps + 0.5)
-        self.decoded = 0
         self.ended = False
+
+    @property
+    def decoded(self) -> int:
+        """The number of the frame that comes next: frames decoded so far, or left out."""
+        return self._source.position
 
     def __enter__(self) -> Self:
         """Return the reader."""
@@ -117,14 +126,14 @@ class VideoReader:
         """
         indices = iter(wanted)
         target = next(indices, None)
-        for frame in self._decode() if target is not None else ():
-            index, self.decoded = self.decoded, self.decoded + 1
-            if index == target:
-                yield index, self._convert(frame, self.path)
+        while target is not None:
+            frame = self._next(target)
+            if frame is None:
+                self.ended = True
+                return
+            if self.decoded > target:
+                yield target, self._convert(frame, self.path)
                 target = next(indices, None)
-                if target is None:
-                    return
-        self.ended = target is not None
 
     def times(self) -> np.ndarray:
         """Return when each frame is shown, in seconds from the start of the file, increasing.
@@ -142,7 +151,7 @@ class VideoReader:
             return self._constant_times(self.promised)
         with _open(self.path) as container:
             stream = _video_stream(container, self.path)
-            shown = [p.pts for p in _packets(container, stream) if p.size and not p.is_discard]
+            shown = [p.pts for p in read_packets(container, stream) if p.size and not p.is_discard]
             base, origin = stream.time_base, container.start_time or 0
         if not base or None in shown:
             return self._constant_times(len(shown))
@@ -167,15 +176,20 @@ class VideoReader:
             return float(self._stream.duration * self._stream.time_base)
         return 0.0
 
-    def _decode(self) -> Iterator[VideoFrame]:
-        import av
+    def _begin(self, *, skip: bool) -> None:
+        self._container = _open(self.path)
+        self._stream = _video_stream(self._container, self.path)
+        self._stream.thread_type = "NONE"
+        self._stream.codec_context.thread_count = 1
+        self._source = FrameSource(self._container, self._stream, skip=skip)
 
-        for packet in _packets(self._container, self._stream):
-            try:
-                frames = packet.decode()
-            except av.error.FFmpegError:
-                continue
-            yield from frames
+    def _next(self, target: int) -> VideoFrame | None:
+        try:
+            return self._source.next(target)
+        except DoubtError:
+            self._container.close()
+            self._begin(skip=False)
+            return self._source.next(target)
 
 
 def probe(path: Path | str) -> VideoInfo:
@@ -185,21 +199,18 @@ def probe(path: Path | str) -> VideoInfo:
         VideoError: The file is missing, is no video, or no frame of it decodes.
     """
     with VideoReader(path) as reader:
-        shape, rotation = None, 0
-        for frame in reader._decode():
-            rotation = -int(frame.rotation) % 360
-            shape = (frame.width, frame.height)
-            break
-        if shape is None:
+        frame = reader._next(0)
+        if frame is None:
             raise video_error(reader.path, "no frame that decodes", "replace or leave out the file")
-        width, height = shape if rotation % 180 == 0 else shape[::-1]
+        rotation = -int(frame.rotation) % 360
+        turned = rotation % 180 != 0
         counted = reader.promised or reader.estimated
         return VideoInfo(
             path=reader.path,
             frames=counted or len(reader.times()),
             frames_exact=bool(reader.declared),
-            width=width,
-            height=height,
+            width=frame.height if turned else frame.width,
+            height=frame.width if turned else frame.height,
             fps=reader.fps,
             codec=reader.codec,
             container=reader.container,
@@ -251,21 +262,6 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     kinds = ", ".join(sorted({stream.type for stream in container.streams}))
     found = f"no video stream that can be decoded among its streams ({kinds or 'none'})"
     raise video_error(path, found, "give a video file")
-
-
-def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
-    """Read packets up to the end, or to where the file is too damaged to go on."""
-    import av
-
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.error.FFmpegError:
-            return
-        if packet is None:
-            return
-        yield packet
 
 
 def _bgr_converter() -> Callable[[VideoFrame, Path], np.ndarray]:

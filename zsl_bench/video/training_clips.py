@@ -38,7 +38,8 @@ def load_training_clip(
 
     Four numbers are drawn from ``rng``, for start, top, left and flip, before the file is opened
     and whether or not ``flip`` is set: the clip depends on the generator's state and the file only.
-    Frames are decoded once, in order, up to the end of the clip, and only its own are converted.
+    Frames are decoded in order, up to the end of the clip, from the last key frame before it where
+    its number is certain (:mod:`.skipping`), and only the clip's own are converted.
 
     The frame count is the container's or, where it has none, that of the packets. Where fewer
     frames decode, copies of the last one that does stand in for the others.
@@ -93,9 +94,12 @@ def load_training_clips(
     draws = [generator.random(4) for generator in generators]
     shape = (len(draws), spec.frames, 3, spec.size, spec.size)
     clips = np.empty(shape, spec.dtype)
-    with VideoReader(path) as reader:
+    with VideoReader(path, skip=True) as reader:
         extent = find_extent(reader, start, end)
-        views = [_View.make(spec, extent, d, clip) for d, clip in zip(draws, clips, strict=True)]
+        views = [
+            _View.make(spec, extent, d, clip, flip=flip)
+            for d, clip in zip(draws, clips, strict=True)
+        ]
         _read(reader, views, sorted({frame for view in views for frame in view.wanted}))
         if any(view.read < len(view.wanted) for view in views):
             check_shortfall(reader)
@@ -105,8 +109,6 @@ def load_training_clips(
         _read_last(path, late, last, extent.first)
     for view in views:
         view.clip[view.read :] = view.clip[view.read - 1]
-        if flip and view.draws[3] < 0.5:
-            view.clip[:] = view.clip[..., ::-1].copy()
     return clips
 
 
@@ -124,6 +126,7 @@ class _View:
         draws: Four numbers in [0, 1) for start, top, left and flip.
         clip: Room for its frames, ``(T, 3, S, S)``.
         wanted: Its frames in the file.
+        mirrored: Whether left and right change places.
         read: How many of them are there.
         transforms: By the shape of a frame.
     """
@@ -132,20 +135,25 @@ class _View:
     draws: np.ndarray
     clip: np.ndarray
     wanted: range
+    mirrored: bool
     read: int = 0
     transforms: dict[tuple[int, ...], FrameTransform] = field(default_factory=dict)
 
     @classmethod
-    def make(cls, spec: ClipSpec, extent: Extent, draws: np.ndarray, clip: np.ndarray) -> _View:
+    def make(
+        cls, spec: ClipSpec, extent: Extent, draws: np.ndarray, clip: np.ndarray, *, flip: bool
+    ) -> _View:
         first = extent.first + pick(draws[0], max(extent.total - spec.frames, 0) + 1)
         stop = min(first + spec.frames, extent.first + extent.total)
-        return cls(spec=spec, draws=draws, clip=clip, wanted=range(first, stop))
+        mirrored = bool(flip and draws[3] < 0.5)
+        return cls(spec=spec, draws=draws, clip=clip, wanted=range(first, stop), mirrored=mirrored)
 
     def add(self, frame: np.ndarray) -> None:
         transform = self.transforms.get(frame.shape)
         if transform is None:
             transform = self.transforms[frame.shape] = self._transform(frame.shape)
-        transform(frame, self.clip[self.read])
+        room = self.clip[self.read]
+        transform(frame, room[..., ::-1] if self.mirrored else room)
         self.read += 1
 
     def _transform(self, shape: tuple[int, ...]) -> FrameTransform:
@@ -171,5 +179,5 @@ def _read_last(path: Path | str, views: Sequence[_View], last: int, first: int) 
         raise video_error(Path(path), "no frame that decodes", "replace or leave out the file")
     for view in views:
         view.wanted = range(last, last + 1)
-    with VideoReader(path) as reader:
+    with VideoReader(path, skip=True) as reader:
         _read(reader, views, [last])

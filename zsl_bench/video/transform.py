@@ -230,6 +230,12 @@ class _Axis:
     high: np.ndarray
     weight: np.ndarray
 
+    @property
+    def unchanged(self) -> bool:
+        """Whether the crop's pixels are neighbouring ones of the source."""
+        neighbours = np.arange(len(self.low)) + self.low[0]
+        return not self.weight.any() and np.array_equal(self.low, neighbours)
+
     @staticmethod
     def of(spec: ClipSpec, side: int, short: int, resized: int, offset: int) -> _Axis:
         one = np.float32(1)
@@ -254,6 +260,8 @@ def _plain_bilinear(
     short, size = min(height, width), spec.size
     rows = _Axis.of(spec, height, short, resized[0], top)
     columns = _Axis.of(spec, width, short, resized[1], left)
+    if rows.unchanged and columns.unchanged:
+        return _plain_cut(int(rows.low[0]), int(columns.low[0]), size)
     first, end = int(columns.low[0]), int(columns.high[-1]) + 1
     column_low, column_high = columns.low - first, columns.high - first
     across = (end - first) * 3
@@ -278,6 +286,16 @@ def _plain_bilinear(
             np.rint(before, out=before)
         planes = before.reshape(size, 3, size).transpose(1, 2, 0)
         np.copyto(out, planes, casting="unsafe")
+
+    return apply
+
+
+def _plain_cut(top: int, left: int, size: int) -> Callable[[np.ndarray, np.ndarray], None]:
+    """Make the resize of what has the wanted size: a crop."""
+
+    def apply(frame: np.ndarray, out: np.ndarray) -> None:
+        crop = frame[top : top + size, left : left + size]
+        np.copyto(out, crop.transpose(2, 0, 1), casting="unsafe")
 
     return apply
 

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import importlib.util
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    """The script, as ``python benchmarks/random_clips.py`` would load it."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    spec = importlib.util.spec_from_file_location("random_benchmark", FOLDER / "random_clips.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    for name in ("loader", "training_clips"):
+        sys.modules.pop(name, None)
+
+
+def test_clips_of_originals_and_prepared_files_agree_and_are_measured(benchmark, make_video):
+    files = [
+        make_video("plain.avi", codec="mpeg4", frames=40, size=(180, 136)),
+        make_video("grouped.mp4", options={"g": "12"}, frames=40, size=(180, 136)),
+    ]
+    quick = benchmark.compare("given", files, Namespace(quick=True, runs=2))
+    assert quick["agree"]
+    assert quick["ways"] == {}
+    assert quick["bytes_prepared"] > 0
+    slow = benchmark.compare("given", files, Namespace(quick=False, runs=2))
+    assert set(slow["ways"]) == set(benchmark.WAYS)
+    assert slow["ways"]["prepared"]["ratio"] == 1
+    assert all(seen["clips_per_s"] > 0 for seen in slow["ways"].values())
+
+
+def test_the_floor_is_on_the_mean_of_the_ratios(benchmark):
+    def row(ratio):
+        return {"ways": {"original": {"ratio": ratio}}}
+
+    assert benchmark.is_fast([row(1.5), row(20.0)])
+    assert not benchmark.is_fast([row(1.5), row(2.0)])
+    assert benchmark.is_fast([{"ways": {}}])

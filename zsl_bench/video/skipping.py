@@ -1,0 +1,207 @@
+"""Frames in the order in which they decode, without decoding what no wanted frame needs.
+
+All packets are read, in order; those before the last key frame at or before the wanted frame are
+not decoded. The number of that key frame is the number of packets before it, which is exact where
+each of them makes one frame and none is shown after it. That is checked of every packet, and of
+what decodes; on any doubt the answer is to count from the start.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+from zsl_bench.video.h264 import Content, PacketJudge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from av import Packet, VideoFrame
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+_CONTAINERS = ("mp4", "matroska")
+_FEWEST = 4
+_MOST_HELD = 512
+
+
+class DoubtError(Exception):
+    """Packets were left out, and something is not as it should be for their number to be known."""
+
+
+class FrameSource:
+    """The frames of a stream, from a file that was just opened.
+
+    Attributes:
+        position: The number of the frame that comes next.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream, *, skip: bool) -> None:
+        """Start at the first packet.
+
+        Args:
+            container: The file; nothing was read from it yet.
+            stream: Its video stream.
+            skip: Whether packets may be left out.
+        """
+        self.position = 0
+        self._packets = read_packets(container, stream)
+        self._stream = stream
+        self._check = _PacketCheck.of(container, stream) if skip else None
+        self._held: deque[Packet[VideoStream]] = deque()
+        self._ready: deque[VideoFrame] = deque()
+        self._fed: list[int] = []
+        self._skipped = False
+        self._used = False
+
+    def next(self, target: int) -> VideoFrame | None:
+        """Return the next frame on the way to a wanted one; None at the end of the file.
+
+        Args:
+            target: Number of the wanted frame, ``position`` or more. Frames before it may be left
+                out, by which ``position`` rises.
+
+        Raises:
+            DoubtError: Frames were left out whose number is not certain.
+        """
+        while len(self._ready) <= self._waiting:
+            if not self._held:
+                self._look_ahead(target)
+            if not self._held:
+                if self._fed:
+                    self._doubt()
+                break
+            self._decode(self._held.popleft())
+        if not self._ready:
+            return None
+        self.position += 1
+        return self._ready.popleft()
+
+    @property
+    def _waiting(self) -> int:
+        """How many later frames may be what the next one was made from, and so have to be sound."""
+        return self._check.depth if self._skipped and self._check is not None else 0
+
+    def _look_ahead(self, target: int) -> None:
+        """Read the next packet, or all up to the target's, dropping what it does not need."""
+        while (packet := next(self._packets, None)) is not None:
+            self._held.append(packet)
+            if self._check is None or not packet.size:
+                return
+            if not self._check.passes(packet):
+                self._doubt()
+                return
+            number = self._check.seen - 1
+            if self._check.at_start and self.position + _FEWEST <= number <= target:
+                self._leave_out(packet, number)
+            if number >= target or len(self._held) >= _MOST_HELD:
+                return
+            if self.position + _FEWEST > target:
+                return
+
+    def _leave_out(self, packet: Packet[VideoStream], number: int) -> None:
+        """Go on at a packet, without those before it."""
+        if self._used:
+            self._stream.codec_context.flush_buffers()
+        self._used, self._skipped, self.position = False, True, number
+        for passed in (self._fed, self._ready, self._held):
+            passed.clear()
+        self._held.append(packet)
+
+    def _decode(self, packet: Packet[VideoStream]) -> None:
+        import av
+
+        self._used = True
+        if self._check is not None and packet.size:
+            heappush(self._fed, packet.pts or 0)
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            self._doubt()
+            return
+        self._ready.extend(frames)
+        if self._check is not None and any(not self._is_next(frame) for frame in frames):
+            self._doubt()
+
+    def _is_next(self, frame: VideoFrame) -> bool:
+        """Tell whether a frame is the one that was due, and is made from its packets only."""
+        return bool(self._fed) and frame.pts == heappop(self._fed) and not frame.is_corrupt
+
+    def _doubt(self) -> None:
+        """Leave nothing out from here on, or give up where something was."""
+        if self._skipped:
+            raise DoubtError
+        self._check = None
+        self._fed.clear()
+
+
+class _PacketCheck:
+    """Whether the packets of a stream, one after the other, make one frame each.
+
+    Attributes:
+        seen: How many packets were seen.
+        at_start: Whether the last one starts afresh: what comes after needs nothing before it.
+        depth: How many frames the decoder holds back to show them in order.
+    """
+
+    def __init__(self, judge: PacketJudge, depth: int) -> None:
+        self.seen = 0
+        self.at_start = False
+        self._judge = judge
+        self.depth = depth
+        self._shown: list[int] = []
+        self._dts: int | None = None
+        self._floor = 0
+
+    @classmethod
+    def of(cls, container: InputContainer, stream: VideoStream) -> _PacketCheck | None:
+        """Make the check of a stream; None where its packets cannot be checked."""
+        context = stream.codec_context
+        judge = PacketJudge.of(context)
+        if judge is None or not any(kind in container.format.name for kind in _CONTAINERS):
+            return None
+        return cls(judge, getattr(context, "reorder_depth", int(context.has_b_frames)))
+
+    def passes(self, packet: Packet[VideoStream]) -> bool:
+        """See the next packet; False where it may make no frame, or more, or be out of order."""
+        pts, dts = packet.pts, packet.dts
+        if pts is None or (dts is not None and self._dts is not None and dts <= self._dts):
+            return False
+        if packet.is_discard or packet.is_corrupt or packet.has_sidedata("new_extradata"):
+            return False
+        content = self._judge(bytes(packet))
+        if content is Content.DOUBT:
+            return False
+        self._dts = self._dts if dts is None else dts
+        self.seen += 1
+        latest = self._shown[-1] if self._shown else None
+        self.at_start = content is Content.START and (latest is None or pts > latest)
+        return self._in_order(pts)
+
+    def _in_order(self, pts: int) -> bool:
+        """Tell whether a decoder that holds as many frames as this one shows them all in order."""
+        if self.at_start:
+            self._floor = pts
+            self._shown = [pts]
+            return True
+        place = bisect_right(self._shown, pts)
+        depth = len(self._shown) - place
+        self._shown.insert(place, pts)
+        return self.seen > 1 and pts > self._floor and depth <= self.depth
+
+
+def read_packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+    """Read packets up to the end, or to where the file is too damaged to go on."""
+    import av
+
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError:
+            return
+        if packet is None:
+            return
+        yield packet
