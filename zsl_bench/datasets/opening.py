@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zsl_bench.datasets.expected import ALL, LISTED, official_list
 from zsl_bench.datasets.folder import open_folder
 from zsl_bench.datasets.hmdb51 import open_hmdb51, parse_split
+from zsl_bench.datasets.kinetics import open_kinetics
 from zsl_bench.datasets.lists import choose_list
 from zsl_bench.datasets.names import dataset_name
 from zsl_bench.datasets.request import DatasetRequest
@@ -21,7 +22,13 @@ if TYPE_CHECKING:
 
     Reader = Callable[[DatasetRequest], Manifest]
 
-READERS: Mapping[str, Reader] = {"ucf101": open_ucf101, "hmdb51": open_hmdb51}
+READERS: Mapping[str, Reader] = {
+    "ucf101": open_ucf101,
+    "hmdb51": open_hmdb51,
+    "kinetics400": open_kinetics,
+    "kinetics600": open_kinetics,
+    "kinetics700": open_kinetics,
+}
 _PARSERS = {"ucf101": parse_list, "hmdb51": parse_split}
 
 
