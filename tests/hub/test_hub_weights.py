@@ -1,13 +1,8 @@
-"""The Hub's own client against a server on this machine that speaks as much of its API as asked."""
+"""Weights folders by the Hub's own client, from a server on this machine."""
 
-import hashlib
 import json
-import os
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -52,115 +47,14 @@ for line in sys.argv[1:]:
 """
 
 
-REFUSED = {
-    "org/private": (401, "RepoNotFound"),
-    "org/gated": (403, "GatedRepo"),
-    "org/forbidden": (403, "Other"),
-    "org/broken": (418, "Other"),
-}
-
-
-class Hub:
-    """Repositories in memory, served as the Hub serves them."""
-
-    def __init__(self):
-        self.repositories = {}
-        self.requests = []
-        self.tokens = set()
-        hub = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_):
-                pass
-
-            def do_HEAD(self):
-                hub.answer(self, body=False)
-
-            def do_GET(self):
-                hub.answer(self, body=True)
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.thread.start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-
-    def answer(self, request, *, body):
-        path = unquote(urlsplit(request.path).path)
-        self.requests.append(f"{request.command} {path}")
-        self.tokens.add(request.headers.get("Authorization"))
-        status, content, headers = self.find(path)
-        request.send_response(status)
-        for name, value in {"Content-Length": str(len(content)), **headers}.items():
-            request.send_header(name, value)
-        request.end_headers()
-        if body:
-            request.wfile.write(content)
-
-    def find(self, path):
-        parts = path.strip("/").split("/")
-        api = parts[:2] == ["api", "models"]
-        parts = parts[2:] if api else parts
-        repo, rest = "/".join(parts[:2]), parts[2:]
-        if repo not in self.repositories:
-            status, code = REFUSED.get(repo, (404, "RepoNotFound"))
-            return status, b"", {"X-Error-Code": code, "X-Error-Message": "no"}
-        if rest[1:2] and rest[1] not in ("main", "v1", COMMIT):
-            return 404, b"", {"X-Error-Code": "RevisionNotFound", "X-Error-Message": "no"}
-        files = self.repositories[repo]
-        if not api:
-            return self.file(files, "/".join(rest[2:]))
-        if rest[:1] == ["tree"]:
-            listed = [
-                {"type": "file", "path": n, "size": len(c), "oid": _oid(c)}
-                for n, c in files.items()
-            ]
-            return 200, json.dumps(listed).encode(), {"Content-Type": "application/json"}
-        about = {"id": repo, "sha": COMMIT, "siblings": [{"rfilename": n} for n in files]}
-        return 200, json.dumps(about).encode(), {"Content-Type": "application/json"}
-
-    def file(self, files, name):
-        if name not in files:
-            return 404, b"", {"X-Error-Code": "EntryNotFound", "X-Error-Message": "no"}
-        content = files[name]
-        return 200, content, {"ETag": f'"{_oid(content)}"', "X-Repo-Commit": COMMIT}
-
-
-def _oid(content):
-    return hashlib.sha1(content, usedforsecurity=False).hexdigest()
-
-
 @pytest.fixture
-def hub():
-    hub = Hub()
-    yield hub
-    hub.close()
-
-
-@pytest.fixture
-def ask(hub, tmp_path):
+def ask(hub_environment):
     """Return a function that hands references to a process of its own, as a user's would be."""
 
     def run(*lines, **environment):
         said = subprocess.run(
             [sys.executable, "-c", DRIVER, *lines],
-            env={
-                **{k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))},
-                "HF_ENDPOINT": hub.url,
-                "HF_HOME": str(tmp_path / "hf"),
-                "HF_TOKEN": TOKEN,
-                "HF_HUB_ETAG_TIMEOUT": "5",
-                "NO_PROXY": "127.0.0.1",
-                "no_proxy": "127.0.0.1",
-                **environment,
-            },
+            env={**hub_environment, "HF_TOKEN": TOKEN, **environment},
             capture_output=True,
             text=True,
             check=False,
