@@ -7,6 +7,7 @@ from zsl_bench.datasets.expected import LISTED, OfficialList, OfficialVideo, off
 from zsl_bench.datasets.images import open_images
 from zsl_bench.datasets.names import dataset_name, known_datasets
 from zsl_bench.datasets.opening import READERS, open_dataset
+from zsl_bench.datasets.own_list import read_list
 from zsl_bench.datasets.request import DatasetRequest
 from zsl_bench.datasets.summary import summary, summary_lines
 
@@ -22,6 +23,7 @@ __all__ = [
     "open_dataset",
     "open_images",
     "read_csv_list",
+    "read_list",
     "summary",
     "summary_lines",
 ]

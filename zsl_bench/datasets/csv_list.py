@@ -10,22 +10,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from zsl_bench.classes import bundled_class_sets, class_set_from_names, load_class_set
-from zsl_bench.datasets.folder import composed, group_of
+from zsl_bench.datasets.file_names import composed
 from zsl_bench.datasets.names import dataset_name
-from zsl_bench.datasets.scan import printable, problem_of, scan_folder
-from zsl_bench.errors import DatasetError, listing, near_matches
-from zsl_bench.videos import Manifest, Video
+from zsl_bench.datasets.own_list_rows import (
+    Entry,
+    Line,
+    line_error,
+    list_manifest,
+    own_manifest,
+    read_text,
+    resolve_labels,
+)
+from zsl_bench.datasets.scan import printable, scan_folder
+from zsl_bench.errors import DatasetError, listing
+from zsl_bench.videos import Video
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zsl_bench.classes import ClassSet
     from zsl_bench.datasets.scan import FoundFile
+    from zsl_bench.videos import Manifest
 
 _PATHS = frozenset(("path", "label"))
 _KINETICS = frozenset(("label", "youtube_id", "time_start", "time_end"))
-_HEADERS = "path,label[,start,end] or label,youtube_id,time_start,time_end[,split]"
+_HEADERS = "path,label[,start,end][,id][,group] or label,youtube_id,time_start,time_end[,split]"
 
 
 class _Row(NamedTuple):
@@ -38,26 +47,12 @@ class _Row(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class _List:
-    """A list with its labels resolved."""
+    """Kinetics annotations with their labels resolved."""
 
     path: Path
     root: Path
-    columns: frozenset[str]
     classes: ClassSet
     rows: tuple[_Row, ...]
-
-    @property
-    def asked(self) -> str:
-        return f"files of {printable(str(self.path))} in {printable(str(self.root))}"
-
-
-class _Entry(NamedTuple):
-    """What a line came to: no video where its file is absent, a problem where it is unreadable."""
-
-    row: _Row
-    id: str
-    video: Video | None = None
-    problem: str | None = None
 
 
 def read_csv_list(name: str, csv: Path | str, root: Path | str) -> Manifest:
@@ -65,8 +60,8 @@ def read_csv_list(name: str, csv: Path | str, root: Path | str) -> Manifest:
 
     Two forms are known by their header, in any case and order; other columns are passed over:
 
-    * ``path,label`` and optionally ``start,end``: paths below the root, with ``/``, and seconds.
-      One file may come with several segments. The files may be videos or images.
+    * ``path,label`` and optionally ``start,end,id,group``: paths below the root, with ``/``, and
+      seconds. One file may come with several segments. The files may be videos or images.
     * ``label,youtube_id,time_start,time_end`` and mostly ``split``, as Kinetics is annotated: the
       file is ``ID_000010_000020`` or, where the list has the id once, ``ID``, with any video
       extension, anywhere below the root except in the folder of another class. The file is taken
@@ -91,156 +86,55 @@ def read_csv_list(name: str, csv: Path | str, root: Path | str) -> Manifest:
     Example:
         >>> read_csv_list("kinetics700", "train.csv", "kinetics700/train")  # doctest: +SKIP
     """
-    listed = _read(dataset_name(name), Path(csv).expanduser(), Path(root).expanduser())
-    if not listed.root.is_dir():
-        raise DatasetError(listed.asked, found="no such folder", fix="check the path")
-    entries = list(_by_path(listed) if listed.columns >= _PATHS else _by_clip(listed))
-    _check_unique(listed.path, entries)
-    videos = tuple(entry.video for entry in entries if entry.video is not None)
-    if not videos:
-        raise DatasetError(
-            listed.asked,
-            found=f"not one of {len(entries):,}, such as {entries[0].id}",
-            fix="give the folder that the list is about",
-        )
-    counts = Counter(entry.row.label for entry in entries)
-    return Manifest(
-        dataset=listed.classes.dataset,
-        classes=listed.classes,
-        split=f"custom-{printable(listed.path.stem)}",
-        root=listed.root,
-        videos=videos,
-        expected={label: counts[label] for label in listed.classes.names},
-        missing=tuple(entry.id for entry in entries if entry.video is None),
-        unreadable=tuple((entry.id, entry.problem) for entry in entries if entry.problem),
-    )
+    path, root = Path(csv).expanduser(), Path(root).expanduser()
+    dataset = dataset_name(name)
+    columns, lines = _read(path)
+    if columns >= _PATHS:
+        return own_manifest(dataset, path, root, [Line(*line) for line in lines])
+    labels = ((number, cells["label"]) for number, cells in lines)
+    classes, official = resolve_labels(dataset, path, labels)
+    rows = tuple(_Row(number, official[cells["label"]], cells) for number, cells in lines)
+    entries = list(_by_clip(_List(path=path, root=root, classes=classes, rows=rows)))
+    return list_manifest(classes, path, root, entries)
 
 
-def _error(path: Path, line: int, found: str, fix: str) -> DatasetError:
-    return DatasetError(f"line {line} of {printable(str(path))}", found=found, fix=fix)
-
-
-def _read(dataset: str, path: Path, root: Path) -> _List:
+def _read(path: Path) -> tuple[frozenset[str], list[tuple[int, dict[str, str]]]]:
+    """Return a list's columns, and the number and cells of its lines."""
     (first, header), *lines = _lines(path)
     columns = [cell.casefold() for cell in header]
     if not (set(columns) >= _PATHS or set(columns) >= _KINETICS):
         found = f"the header {','.join(header)[:100]!r}"
-        raise _error(path, first, found, f"begin the file with the header {_HEADERS}")
+        raise line_error(path, first, found, f"begin the file with the header {_HEADERS}")
+    twice = [name for name, count in Counter(columns).items() if name and count > 1]
+    if twice:
+        raise line_error(path, first, f"the column {twice[0]} twice", "name every column once")
     if not lines:
-        raise _error(path, first, "a header and nothing below it", "list a file a line")
+        raise line_error(path, first, "a header and nothing below it", "list a file a line")
     rows = []
     for number, cells in lines:
         if len(cells) != len(columns):
             found = f"{len(cells)} cells under a header of {len(columns)}"
-            raise _error(path, number, found, 'put cells with commas in "quotes"')
+            raise line_error(path, number, found, 'put cells with commas in "quotes"')
         rows.append((number, dict(zip(columns, cells, strict=True))))
-    classes, labels = _classes(dataset, path, rows)
-    return _List(
-        path=path,
-        root=root,
-        columns=frozenset(columns),
-        classes=classes,
-        rows=tuple(_Row(line, labels[cells["label"]], cells) for line, cells in rows),
-    )
+    return frozenset(columns), rows
 
 
 def _lines(path: Path) -> list[tuple[int, list[str]]]:
     """Return the lines that are not blank with their numbers, cells stripped."""
-    asked = f"list {printable(str(path))}"
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise DatasetError(asked, found=reason, fix="give a CSV file that can be read") from error
-    except UnicodeDecodeError as error:
-        raise DatasetError(asked, found="no UTF-8 text", fix="save the list as UTF-8") from error
+    text = read_text(path, "give a CSV file that can be read")
     reader = csv_reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
     try:
         lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
     except CsvError as error:
-        raise _error(path, reader.line_num, str(error), "mend the line") from error
+        raise line_error(path, reader.line_num, str(error), "mend the line") from error
     lines = [(number, cells) for number, cells in lines if any(cells)]
     if not lines:
+        asked = f"list {printable(str(path))}"
         raise DatasetError(asked, found="no lines", fix=f"begin it with the header {_HEADERS}")
     return lines
 
 
-def _classes(
-    dataset: str, path: Path, rows: list[tuple[int, dict[str, str]]]
-) -> tuple[ClassSet, dict[str, str]]:
-    first: dict[str, int] = {}
-    for line, cells in rows:
-        first.setdefault(cells["label"], line)
-    if "" in first:
-        raise _error(path, first[""], "no label", "give every line its class")
-    if dataset not in bundled_class_sets():
-        labels = {spelling: composed(spelling) for spelling in first}
-        names = sorted(set(labels.values()))
-        source = f"labels of {printable(path.name)}"
-        return class_set_from_names(names, dataset=dataset, source=source), labels
-    classes = load_class_set(dataset)
-    labels = {}
-    for spelling, line in first.items():
-        label = classes.find(composed(spelling))
-        if label is None:
-            found = f"label {spelling!r}, which is no class of {dataset}"
-            raise _error(path, line, found, near_matches(spelling, classes.names))
-        labels[spelling] = label
-    return classes, labels
-
-
-def _by_path(listed: _List) -> Iterator[_Entry]:
-    for row in listed.rows:
-        path = row.cells["path"]
-        if not path:
-            raise _error(listed.path, row.line, "no path", "give every line its file")
-        start, end = (_number(listed, row, column) for column in ("start", "end"))
-        times = "" if start is None and end is None else f"@{_shown(start)}-{_shown(end)}"
-        try:
-            video = Video(
-                id=path + times,
-                label=row.label,
-                path=path,
-                group=group_of(path.rpartition(".")[0] or path),
-                start=start,
-                end=end,
-            )
-        except DatasetError as error:
-            found = f"{error.asked}, {error.found}"
-            raise _error(listed.path, row.line, found, error.fix) from error
-        file = listed.root / path
-        if _is_there(file):
-            yield _Entry(row, video.id, video, problem_of(file))
-        else:
-            yield _Entry(row, video.id)
-
-
-def _number(listed: _List, row: _Row, column: str) -> float | None:
-    text = row.cells.get(column, "")
-    if not text:
-        return None
-    try:
-        return float(text)
-    except ValueError as error:
-        found = f"{column} {text!r}"
-        raise _error(listed.path, row.line, found, "give seconds as a number") from error
-
-
-def _shown(time: float | None) -> str:
-    return "" if time is None else f"{time:.10g}"
-
-
-def _is_there(file: Path) -> bool:
-    try:
-        file.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _by_clip(listed: _List) -> Iterator[_Entry]:
+def _by_clip(listed: _List) -> Iterator[Entry]:
     files: dict[str, list[FoundFile]] = defaultdict(list)
     for file in scan_folder(listed.root).files:
         files[file.stem].append(file)
@@ -253,17 +147,21 @@ def _by_clip(listed: _List) -> Iterator[_Entry]:
         found = _file_of(listed, row, named or [])
         name = f"{row.label}/{stem}"
         if found is None:
-            yield _Entry(row, name)
+            yield Entry(row.line, name, row.label)
         else:
             video = Video(id=name, label=row.label, path=found.path, group=source)
-            yield _Entry(row, name, video, found.problem)
+            yield Entry(row.line, name, row.label, video, found.problem)
 
 
 def _whole(listed: _List, row: _Row, column: str) -> int:
-    seconds = _number(listed, row, column)
-    if seconds is None or not (seconds >= 0 and seconds.is_integer()):
-        found = f"{column} {row.cells[column]!r}"
-        raise _error(listed.path, row.line, found, "give whole seconds, as in the file names")
+    text = row.cells[column]
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not (seconds >= 0 and seconds.is_integer()):
+        fix = "give whole seconds, as in the file names"
+        raise line_error(listed.path, row.line, f"{column} {text!r}", fix)
     return int(seconds)
 
 
@@ -275,14 +173,5 @@ def _file_of(listed: _List, row: _Row, files: list[FoundFile]) -> FoundFile | No
     chosen = chosen or [file for file, owned in owners.items() if not owned]
     if len(chosen) > 1:
         found = f"more than one file for it: {listing(file.path for file in chosen)}"
-        raise _error(listed.path, row.line, found, "keep one of them")
+        raise line_error(listed.path, row.line, found, "keep one of them")
     return chosen[0] if chosen else None
-
-
-def _check_unique(path: Path, entries: list[_Entry]) -> None:
-    lines: dict[str, int] = {}
-    for entry in entries:
-        first = lines.setdefault(entry.id, entry.row.line)
-        if first != entry.row.line:
-            found = f"{entry.id}, which is in line {first} too"
-            raise _error(path, entry.row.line, found, "keep one of them")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -13,19 +11,22 @@ from zsl_bench.classes import (
     load_class_set,
 )
 from zsl_bench.datasets.expected import ALL
+from zsl_bench.datasets.file_names import check_names, composed, group_of
 from zsl_bench.datasets.official import unpack_hint
-from zsl_bench.datasets.recognise import looks_like
-from zsl_bench.datasets.scan import VIDEOS, is_utf8, printable, scan_folder
+from zsl_bench.datasets.own_list import is_list, read_list
+from zsl_bench.datasets.recognise import looks_like, looks_like_listed
+from zsl_bench.datasets.scan import VIDEOS, printable, scan_folder
 from zsl_bench.errors import DatasetError, listing, near_matches
 from zsl_bench.videos import Manifest, Video
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from zsl_bench.classes import ClassSet
     from zsl_bench.datasets.request import DatasetRequest
     from zsl_bench.datasets.scan import FileKind, FoundFile, Scan
+
+__all__ = ["check_names", "composed", "group_of", "open_folder", "read_class_folders"]
 
 _PARTS = frozenset(
     (
@@ -41,13 +42,14 @@ _PARTS = frozenset(
         "data",
     )
 )
-_CLIP_OF_VIDEO = re.compile(r"(?P<video>[\w-]{11})_\d{6}_\d{6}")
 
 
 def open_folder(request: DatasetRequest) -> Manifest:
-    """Read ``class/video`` folders; see ``zsl_bench.datasets.open_dataset``.
+    """Read ``class/video`` folders, or a list; see ``zsl_bench.datasets.open_dataset``.
 
-    Where the folders name the classes, one without any file is a class without videos.
+    Where the folders name the classes, one without any file is a class without videos. Where
+    annotations are given, they are a list of the folder's files as ``zsl_bench.datasets.read_list``
+    reads it; a list in place of the folder is about the folder that it lies in.
     """
     if request.test_list is not None:
         raise DatasetError(
@@ -55,7 +57,12 @@ def open_folder(request: DatasetRequest) -> Manifest:
             found="no official lists are known for this data set",
             fix="leave the list out, and give a folder with only the videos that are meant",
         )
-    return read_class_folders(request.dataset, request.root, VIDEOS)
+    root = request.root
+    if request.annotations is not None:
+        return read_list(request.dataset, request.annotations, root)
+    if is_list(root):
+        return read_list(request.dataset, root, root.parent)
+    return read_class_folders(request.dataset, root, VIDEOS)
 
 
 def read_class_folders(dataset: str, root: Path, kind: FileKind) -> Manifest:
@@ -115,34 +122,10 @@ def _left_out(scan: Scan) -> tuple[str, ...]:
 
 
 def _likeness(dataset: str, scan: Scan) -> tuple[str, ...]:
-    other = None if dataset in bundled_class_sets() else looks_like(scan)
+    if dataset in bundled_class_sets():
+        return ()
+    other = looks_like(scan, by_naming=False)
     return () if other is None else (f"{other}; use its name to compare with published numbers",)
-
-
-def composed(name: str) -> str:
-    """Return a name with its accents composed, as most systems write them."""
-    return unicodedata.normalize("NFC", name)
-
-
-def group_of(stem: str) -> str:
-    """Return the source of a clip: the video's id in a Kinetics-style name, else the name."""
-    match = _CLIP_OF_VIDEO.fullmatch(stem.rpartition("/")[2])
-    return match["video"] if match else stem
-
-
-def check_names(asked: str, paths: Iterable[str]) -> None:
-    """Check that paths are UTF-8.
-
-    Raises:
-        DatasetError: Some are not; how many, and one of them.
-    """
-    odd = [printable(path) for path in paths if not is_utf8(path)]
-    if odd:
-        raise DatasetError(
-            asked,
-            found=f"names that are not UTF-8 ({len(odd):,}), such as {odd[0]}",
-            fix="rename them, for example with convmv",
-        )
 
 
 def _class_folders(dataset: str, scan: Scan) -> dict[str, list[FoundFile]]:
@@ -152,15 +135,8 @@ def _class_folders(dataset: str, scan: Scan) -> dict[str, list[FoundFile]]:
     for file in scan.files:
         if file.folders:
             folders[file.folders[0]].append(file)
-    noun = scan.kind.noun
     if not folders:
-        raise DatasetError(
-            asked,
-            found=f"{noun} files ({len(scan.files):,}), but no class folders with {noun}s"
-            if scan.files
-            else f"no {noun} files",
-            fix=unpack_hint(scan) or f"give a folder that has one folder of {noun}s per class",
-        )
+        raise _no_class_folders(asked, scan)
     if all(name.casefold() in _PARTS for name in folders):
         first = next(iter(folders))
         raise DatasetError(
@@ -169,6 +145,19 @@ def _class_folders(dataset: str, scan: Scan) -> dict[str, list[FoundFile]]:
             fix=f"give the folder that holds the class folders, such as {scan.root / first}",
         )
     return folders
+
+
+def _no_class_folders(asked: str, scan: Scan) -> DatasetError:
+    noun, likeness = scan.kind.noun, looks_like(scan)
+    return DatasetError(
+        asked,
+        found=f"{noun} files ({len(scan.files):,}), but no class folders with {noun}s"
+        if scan.files
+        else f"no {noun} files",
+        fix=unpack_hint(scan)
+        or (likeness and f"{likeness}; ask for {likeness.dataset}, or give another folder")
+        or f"give a folder that has one folder of {noun}s per class",
+    )
 
 
 def _classes_of(dataset: str, scan: Scan, folders: list[str]) -> tuple[ClassSet, dict[str, str]]:
@@ -182,6 +171,7 @@ def _classes_of(dataset: str, scan: Scan, folders: list[str]) -> tuple[ClassSet,
     labels = {folder: name for folder, name in found.items() if name is not None}
     unknown = [folder for folder in folders if folder not in labels]
     if not unknown:
+        _check_files(dataset, scan)
         return classes, labels
     other = looks_like(scan)
     raise DatasetError(
@@ -192,3 +182,14 @@ def _classes_of(dataset: str, scan: Scan, folders: list[str]) -> tuple[ClassSet,
         if other is None or other.dataset == dataset
         else f"{other}; ask for {other.dataset}, or rename the folders",
     )
+
+
+def _check_files(dataset: str, scan: Scan) -> None:
+    """Check that folders whose names are classes do not hold the videos of another data set."""
+    other = looks_like_listed(scan)
+    if other is not None and other.dataset != dataset:
+        raise DatasetError(
+            f"{dataset} in {printable(str(scan.root))}",
+            found=str(other),
+            fix=f"ask for {other.dataset}, or give another folder",
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -9,14 +10,19 @@ from typing import TYPE_CHECKING
 
 from zsl_bench.classes import load_class_set
 from zsl_bench.datasets.expected import ALL
-from zsl_bench.datasets.folder import check_names, composed, read_class_folders
+from zsl_bench.datasets.file_names import check_names, composed
+from zsl_bench.datasets.folder import open_folder, read_class_folders
 from zsl_bench.datasets.names import dataset_name
 from zsl_bench.datasets.official import unpack_hint
+from zsl_bench.datasets.own_list import is_list
+from zsl_bench.datasets.recognise import looks_like
 from zsl_bench.datasets.scan import IMAGES, printable, scan_folder
+from zsl_bench.datasets.sun_partitions import choose_partition
 from zsl_bench.errors import DatasetError, listing, near_matches
 from zsl_bench.videos import Manifest, Video
 
 if TYPE_CHECKING:
+    from zsl_bench.datasets.request import DatasetRequest
     from zsl_bench.datasets.scan import FoundFile, Scan
 
 _SUN397 = "sun397"
@@ -47,9 +53,27 @@ def open_images(name: str, path: Path | str) -> Manifest:
     dataset = dataset_name(name)
     root = Path(path).expanduser()
     if dataset == _SUN397:
-        manifest = _open_sun397(root)
-    else:
-        manifest = read_class_folders(dataset, root, IMAGES)
+        return _open_sun397(root, None)
+    return _with_absent(read_class_folders(dataset, root, IMAGES))
+
+
+def open_sun397(request: DatasetRequest) -> Manifest:
+    """Read the images of SUN397, whole or restricted to a partition.
+
+    ``test_list`` is None for all images; ``Training_01`` to ``Training_10`` or ``Testing_01`` to
+    ``Testing_10``, whose files lie beside the images or in a folder ``Partitions``; or such a file.
+    A partition's images that are not there are missing. A list in CSV or JSONL given as annotations
+    is read as ``zsl_bench.datasets.read_list`` does.
+
+    Raises:
+        DatasetError: The folder or the partition is not what it should be.
+    """
+    if request.annotations is not None or is_list(request.root):
+        return open_folder(request)
+    return _open_sun397(request.root, request.test_list)
+
+
+def _with_absent(manifest: Manifest) -> Manifest:
     return replace(manifest, notes=(*manifest.notes, *_absent(manifest)))
 
 
@@ -61,12 +85,12 @@ def _absent(manifest: Manifest) -> tuple[str, ...]:
     return (f"classes without images: {len(absent)} of {len(counts)} ({listing(absent)})",)
 
 
-def _open_sun397(root: Path) -> Manifest:
+def _open_sun397(root: Path, test_list: str | Path | None) -> Manifest:
     below = _folder_below(root)
     scan = scan_folder(root / below, kind=IMAGES)
     check_names(_asked(scan), (file.path for file in scan.files))
     rows = _rows(scan, below)
-    return Manifest(
+    whole = Manifest(
         dataset=_SUN397,
         classes=load_class_set(_SUN397),
         split=ALL,
@@ -76,6 +100,27 @@ def _open_sun397(root: Path) -> Manifest:
         unreadable=tuple((row.id, file.problem) for row, file in rows.items() if file.problem),
         notes=scan.notes(),
     )
+    return _with_absent(whole) if test_list is None else _listed(whole, below, test_list)
+
+
+def _listed(whole: Manifest, below: str, test_list: str | Path) -> Manifest:
+    """Return the manifest of a partition, its images that are not there under ``missing``."""
+    root = whole.root.absolute()
+    partition = choose_partition([root / below, root, root.parent], test_list)
+    present = {video.id for video in whole.videos}
+    if present.isdisjoint(partition.labels):
+        raise DatasetError(
+            f"{partition.name} of {_SUN397} in {printable(str(whole.root))}",
+            found=f"not one of its {len(partition.labels):,} images",
+            fix="give the folder of the whole data set, or another partition",
+        )
+    counts = Counter(partition.labels.values())
+    listed = whole.only(
+        partition.labels.keys(),
+        split=partition.name,
+        expected={label: counts[label] for label in whole.classes.names},
+    )
+    return replace(listed, missing=tuple(partition.labels.keys() - present))
 
 
 def _asked(scan: Scan) -> str:
@@ -129,10 +174,20 @@ def _none_of_its_classes(scan: Scan, unknown: list[str]) -> DatasetError:
             found="image files, but no class folders with images"
             if scan.files
             else "no image files",
-            fix=unpack_hint(scan) or "give the folder SUN397, which holds the folders a to z",
+            fix=unpack_hint(scan)
+            or _another_data_set(scan)
+            or "give the folder SUN397, which holds the folders a to z",
         )
     return DatasetError(
         _asked(scan),
         found=f"folders that are none of its classes ({len(unknown):,}): {listing(unknown)}",
-        fix=near_matches("/" + unknown[0], load_class_set(_SUN397).names),
+        fix=_another_data_set(scan)
+        or near_matches("/" + unknown[0], load_class_set(_SUN397).names),
     )
+
+
+def _another_data_set(scan: Scan) -> str | None:
+    likeness = looks_like(scan)
+    if likeness is None or likeness.dataset == _SUN397:
+        return None
+    return f"{likeness}; ask for {likeness.dataset}, or give another folder"

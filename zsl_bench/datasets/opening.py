@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zsl_bench.datasets.activitynet_folder import open_activitynet
 from zsl_bench.datasets.expected import ALL, LISTED, official_list
 from zsl_bench.datasets.folder import open_folder
 from zsl_bench.datasets.hmdb51 import open_hmdb51, parse_split
+from zsl_bench.datasets.images import open_sun397
 from zsl_bench.datasets.kinetics import open_kinetics
 from zsl_bench.datasets.lists import choose_list
 from zsl_bench.datasets.names import dataset_name
@@ -28,6 +30,9 @@ READERS: Mapping[str, Reader] = {
     "kinetics400": open_kinetics,
     "kinetics600": open_kinetics,
     "kinetics700": open_kinetics,
+    "activitynet100": open_activitynet,
+    "activitynet200": open_activitynet,
+    "sun397": open_sun397,
 }
 _PARSERS = {"ucf101": parse_list, "hmdb51": parse_split}
 
@@ -41,17 +46,18 @@ def open_dataset(
 ) -> Manifest:
     """Find the videos of a data set.
 
-    ``ucf101`` and ``hmdb51`` are matched against their official lists. The name of another bundled
-    class set, such as ``kinetics400``, means ``class/video`` folders of its classes; any other name
-    means ``class/video`` folders that name their own classes, an empty folder being a class without
-    videos. No video is opened.
+    ``ucf101`` and ``hmdb51`` are matched against their official lists, ActivityNet against its
+    official JSON, Kinetics against its annotations where there are any. Any other name means
+    ``class/video`` folders that name their own classes, an empty folder being a class without
+    videos, or a list. No video is opened.
 
     Args:
         name: The data set; ``UCF-101`` and the like are understood.
-        path: The folder, or a manifest file of that data set; ``~`` is understood.
-        test_list: For UCF101 and HMDB51 which videos: None for all of them, a name such as
-            ``testlist01`` or ``split1``, or an official list file.
-        annotations: The file that tells the classes, where the folder does not.
+        path: The folder, a manifest file of that data set, or a list of one's own (CSV or JSONL)
+            about its own folder; ``~`` is understood.
+        test_list: Which videos: None for all of them, the name of a list, such as ``testlist01``,
+            ``split1``, ``val``, ``anet13-video`` or ``Training_01``, or an official list file.
+        annotations: The file that tells the videos and classes, where it does not lie beside them.
 
     Raises:
         DatasetError: The folder, the name or the list is not what it should be.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from zsl_bench.classes import bundled_class_sets, load_class_set
-from zsl_bench.datasets.expected import official_list
+from zsl_bench.datasets.expected import LISTED, official_list
+from zsl_bench.datasets.scan import IMAGES, VIDEOS, scan_folder
+from zsl_bench.errors import DatasetError
 
 if TYPE_CHECKING:
     from zsl_bench.datasets.scan import Scan
-
-_LISTED = ("ucf101", "hmdb51")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +21,7 @@ class Likeness:
     """What a folder looks like.
 
     Attributes:
-        dataset: Name of the data set.
+        dataset: Name of the data set, or of those it may be, joined by ``or``.
         evidence: Why, such as ``12 of 14 files are its videos``.
     """
 
@@ -31,16 +33,70 @@ class Likeness:
         return f"this looks like {self.dataset}: {self.evidence}"
 
 
-def looks_like(scan: Scan) -> Likeness | None:
-    """Return the data set that most names of a folder fit, or None."""
-    return _by_file_names(scan) or _by_folder_names(scan)
+class _Naming(NamedTuple):
+    """How the files of a data set are called, without their extension."""
+
+    dataset: str
+    example: str
+    stem: re.Pattern[str]
 
 
-def _by_file_names(scan: Scan) -> Likeness | None:
+_OF_IMAGES = "sun397"
+_NAMINGS = (
+    _Naming("ucf101", "v_CLASS_g01_c01", re.compile(r"v_\w+_g\d\d_c\d\d", re.IGNORECASE)),
+    _Naming(
+        "hmdb51",
+        "SOURCE_CLASS_u_nm_np1_ba_goo_0",
+        re.compile(r".+_[fhlu]_[cn]m_np\d_(ba|fr|le|ri)_(bad|goo|med)_\d+", re.IGNORECASE),
+    ),
+    _Naming(
+        "activitynet200 or activitynet100",
+        "v_ and an id of 11 characters",
+        re.compile(r"v_[\w-]{11}", re.ASCII),
+    ),
+    _Naming(
+        "kinetics400, kinetics600 or kinetics700",
+        "ID_000010_000020",
+        re.compile(r"[\w-]{11}_\d{6}_\d{6}", re.ASCII),
+    ),
+    _Naming(_OF_IMAGES, "sun_abcdefghijklmnop", re.compile(r"sun_[a-z]{16}")),
+)
+
+
+def looks_like(scan: Scan, *, by_naming: bool = True) -> Likeness | None:
+    """Return the data set that most names of a folder fit, or None.
+
+    Official file names count most, then names of class folders, then the way in which files are
+    called. Where a folder has no videos, it may look like a data set of images, and the other way
+    round.
+
+    Args:
+        scan: What the folder holds.
+        by_naming: Whether the way in which files are called is evidence enough.
+    """
+    if not scan.files:
+        return _other_kind(scan)
+    likeness = looks_like_listed(scan) or _by_folder_names(scan)
+    return likeness or (_by_naming(scan) if by_naming else None)
+
+
+def _other_kind(scan: Scan) -> Likeness | None:
+    kind = IMAGES if scan.kind is VIDEOS else VIDEOS
+    with suppress(DatasetError):
+        other = scan_folder(scan.root, kind=kind)
+        likeness = looks_like(other) if other.files else None
+        if likeness is not None and (likeness.dataset == _OF_IMAGES) == (kind is IMAGES):
+            return likeness
+    return None
+
+
+def looks_like_listed(scan: Scan) -> Likeness | None:
+    """Return UCF101 or HMDB51 where most files of a folder are official videos of it, or None."""
     total = len(scan.files)
-    for dataset in _LISTED:
-        known = official_list(dataset).videos
-        hits = sum(file.stem in known for file in scan.files)
+    stems = [file.stem.casefold() for file in scan.files]
+    for dataset in LISTED:
+        known = {video.casefold() for video in official_list(dataset).videos}
+        hits = sum(stem in known for stem in stems)
         if 2 * hits > total:
             return Likeness(dataset=dataset, evidence=f"{hits:,} of {total:,} files are its videos")
     return None
@@ -61,3 +117,15 @@ def _by_folder_names(scan: Scan) -> Likeness | None:
         evidence=f"{best_hits} of {len(folders)} class folders are among its "
         f"{len(load_class_set(best))} classes",
     )
+
+
+def _by_naming(scan: Scan) -> Likeness | None:
+    total = len(scan.files)
+    for naming in _NAMINGS:
+        hits = sum(naming.stem.fullmatch(file.stem) is not None for file in scan.files)
+        if 2 * hits > total:
+            return Likeness(
+                dataset=naming.dataset,
+                evidence=f"{hits:,} of {total:,} files are named {naming.example}",
+            )
+    return None

@@ -243,12 +243,19 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+def _is_link(entry: os.DirEntry[str] | Path) -> bool:
+    try:
+        return entry.is_symlink()
+    except OSError:
+        return False
+
+
 def problem_of(entry: os.DirEntry[str] | Path) -> str | None:
     """Return why a file cannot be read, as far as a look at its folder tells, or None."""
     try:
         status = entry.stat()
     except OSError as error:
-        if entry.is_symlink():
+        if _is_link(entry):
             return f"a link to a file that cannot be reached ({(error.strerror or '').lower()})"
         return (error.strerror or str(error)).lower()
     if not stat.S_ISREG(status.st_mode):
