@@ -17,10 +17,13 @@ _VERBS = {
     "curves": ("curves:curves", "Accuracy by how far the test classes are from the training."),
     "demo": ("demo:demo", "Watch a model learn to name classes it never saw."),
     "evaluate": ("evaluate:evaluate", "Score a model on real videos under exact protocols."),
+    "download": ("download:download", "Where data sets come from, under which terms; mirrors."),
+    "index": ("index:index", "Find and check the videos of a data set; write its manifest."),
     "list": (
         "listing:list_",
         "Class sets, splits, protocols, video rules, policies, models.",
     ),
+    "prepare": ("prepare:prepare", "Re-encode videos for fast training and evaluation."),
     "score": ("score:score", "Score features of your own, or a result again, without a video."),
     "sensitivity": (
         "sensitivity:sensitivity",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zsl_bench.cli.render import console, count, print_json, table
+from zsl_bench.cli.render import FOUND, console, count, print_json, table
 from zsl_bench.overlap import DEFAULT_THRESHOLD
 from zsl_bench.splits import check_overlap as audit_lists
 from zsl_bench.splits import split_from_audit
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from zsl_bench.overlap import Neighbour, OverlapAudit
-
-FOUND = 3
 
 
 @click.command(

@@ -122,6 +122,36 @@ class ProgressBar(_Display):
         return f"{self._name}: {self._done} of {self._total} videos, {self._videos_per_second()}"
 
 
+class FileBar(_Display):
+    """Files done, speed and time left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._name = ""
+
+    def start(self, name: str, *, total: int, done: int) -> None:
+        """Begin a piece of work."""
+        self._name = name
+        if done:
+            self.note(f"{name}: {done:,} of {total:,} files are done from before")
+        self._begin(name, total=total, done=done)
+
+    def advance(self, files: int) -> None:
+        """Count files."""
+        self._done += files
+        self._show(speed=self._files_per_second(), description=self._name)
+        if self._bar is None and self._is_due():
+            counts = f"{self._done:,} of {self._total:,} files"
+            self.note(f"{self._name}: {counts}, {self._files_per_second()}, {self._left()}")
+
+    def finish(self) -> None:
+        """End it."""
+        self._end()
+
+    def _files_per_second(self) -> str:
+        return self._speed(self._done - self._begun, "file")
+
+
 class TrainingBar(_Display):
     """Epoch, loss, clips a second and time left of a training run."""
 

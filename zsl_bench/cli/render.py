@@ -11,6 +11,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+FOUND = 3
+"""Exit status of a check that found something."""
 INTERRUPTED, TERMINATED = 130, 143
 """Exit statuses of a run that Ctrl-C or SIGTERM ended."""
 _PIPE_WIDTH = 160
