@@ -63,6 +63,9 @@ def modules_after(*arguments: str) -> set[str]:
         (["compare", "--help"], ()),
         (["curves", "--help"], ()),
         (["sensitivity", "--help"], ()),
+        (["index", "--help"], ()),
+        (["prepare", "--help"], ()),
+        (["download", "data", "ucf101"], ("numpy", "huggingface_hub")),
     ],
 )
 def test_light_verbs_import_nothing_heavy(arguments, also_banned):

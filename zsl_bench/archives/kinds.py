@@ -9,7 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zsl_bench.archives.contents import ArchiveError
+from zsl_bench.archives.contents import ArchiveError, shown_name
+from zsl_bench.errors import DatasetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +82,7 @@ def first_volume(path: Path) -> Path:
         ArchiveError: It is not there.
     """
     first = _first_of(path)
-    if first == path and _names_first(path):
+    if first == path and _is_later(path):
         raise ArchiveError(
             f"unpack {path.name}",
             found="a later part of an archive whose first part is not beside it",
@@ -146,11 +147,19 @@ def _is_named_so(name: str) -> bool:
 
 
 def _named_so(folder: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder):
+    for place, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = [f for f in folders if not f.startswith(".") and f not in _SYSTEM_FOLDERS]
         for name in files:
             if not name.startswith(".") and _is_named_so(name):
                 yield Path(place, name)
+
+
+def _refuse(error: OSError) -> None:
+    raise DatasetError(
+        f"archives in {shown_name(str(error.filename))}",
+        found=(error.strerror or str(error)).lower(),
+        fix="check the path, and make the folder readable",
+    ) from error
 
 
 def _first_of(path: Path) -> Path:
@@ -168,8 +177,8 @@ def _first_of(path: Path) -> Path:
     return _pieces(path, piece["whole"])[0] if piece is not None else path
 
 
-def _names_first(path: Path) -> bool:
-    """Return whether a name is that of a part which is not the first."""
+def _is_later(path: Path) -> bool:
+    """Return whether a file is named as a part which is not the first."""
     new, piece = _NEW_VOLUME.fullmatch(path.name), _PIECE.fullmatch(path.name)
     if new is not None:
         return int(new["number"]) != 1

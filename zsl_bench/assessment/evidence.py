@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from zsl_bench.verdict import ClassDistances, Verdict
 
 
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evidence:
     """A score matrix with what its rows and columns are.

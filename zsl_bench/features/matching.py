@@ -176,9 +176,7 @@ def _with_class_list(features: Features, own_classes: ClassSet | None, dataset: 
     return features
 
 
-def _with_columns(
-    features: Features, manifest: Manifest, rows: Sequence[int]
-) -> MatchedFeatures:
+def _with_columns(features: Features, manifest: Manifest, rows: Sequence[int]) -> MatchedFeatures:
     columns = None
     distractors: tuple[str, ...] = ()
     distractor_columns = np.zeros(0, dtype=np.int64)

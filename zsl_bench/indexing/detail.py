@@ -7,6 +7,7 @@ import io
 import json
 from collections import defaultdict
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zsl_bench.datasets.scan import printable
@@ -17,7 +18,6 @@ from zsl_bench.indexing.probe import FileProbe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from zsl_bench.indexing.check import Check
     from zsl_bench.indexing.findings import Finding
@@ -33,7 +33,7 @@ COLUMNS = ("path", "rows", "labels", "frames", *_PROBED, "findings", "reason", "
 """The columns of the CSV file, which are the keys of a file in the JSON file."""
 
 
-def write_detail(check: Check, path: Path) -> None:
+def write_detail(check: Check, path: str | Path) -> None:
     """Write what a check found, one line a file, rows without a file among them.
 
     In a CSV file several rows, labels or findings of a file are JSON lists; times of change are
@@ -47,6 +47,7 @@ def write_detail(check: Check, path: Path) -> None:
     Raises:
         ResultError: The name ends otherwise, or the file cannot be written.
     """
+    path = Path(path)
     suffix = path.suffix.casefold()
     if suffix == ".json":
         write_json(path, {**_heading(check), "files": list(_lines(check, segments=True))})

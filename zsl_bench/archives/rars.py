@@ -1,0 +1,212 @@
+"""Rar archives: listed and checked here, unpacked here where their members are only stored."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zsl_bench.archives.checking import check_unpacked
+from zsl_bench.archives.contents import (
+    ArchiveError,
+    Contents,
+    Member,
+    checked,
+    safe_name,
+)
+from zsl_bench.archives.tools import UnpackerError, find_unpackers, run_unpacker
+from zsl_bench.archives.writer import FolderWriter
+from zsl_bench.errors import DatasetError
+
+if TYPE_CHECKING:
+    import rarfile
+
+    from zsl_bench.archives.counting import Counter
+
+_UNICODE = 0x0200
+_COPIES = (4, 5)  # a hard link to a member, and a copy of one
+INSTALL = "install one: apt install unar (Debian, Ubuntu), or brew install unar (macOS)"
+
+
+class RarArchive:
+    """A rar archive of one or more volumes.
+
+    Args:
+        path: The archive, or its first volume.
+
+    Raises:
+        ArchiveError: It is damaged, truncated or encrypted, a volume is missing, it holds links,
+            or a name is unsafe.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import rarfile
+
+        self._path = path
+        self._infos: dict[str, Any] = {}
+        ends: dict[str, int] = {}
+        try:
+            with rarfile.RarFile(
+                str(path), errors="strict", info_callback=lambda block: _extend(ends, block)
+            ) as archive:
+                self._check_readable(archive)
+                self._contents = self._listed(archive)
+                self.volumes = tuple(Path(volume) for volume in archive.volumelist())
+        except _broken() as error:
+            raise self._damaged(str(error)) from error
+        self._check_whole(ends)
+        self._is_stored = all(_is_stored(info) for info in self._infos.values())
+        self.files = len(self._contents.members)
+        self.least_size = self._contents.size
+
+    def extract(self, folder: Path, counter: Counter) -> Contents:
+        """Unpack it into an empty folder.
+
+        Members that are only stored are read here. Others are unpacked by one run of an installed
+        unpacker, and what comes out is compared with the listing, checksums included; where one
+        unpacker fails, the next is tried.
+
+        Raises:
+            ArchiveError: It is damaged, or no installed unpacker can read it.
+            DatasetError: There is no unpacker.
+        """
+        if self._is_stored:
+            self._extract_stored(FolderWriter(folder), counter)
+        else:
+            self._extract_by_tool(folder, counter)
+        self._copy(FolderWriter(folder), counter)
+        return self._contents
+
+    def _extract_stored(self, writer: FolderWriter, counter: Counter) -> None:
+        import rarfile
+
+        for name in self._contents.folders:
+            writer.make_folder(name)
+        try:
+            with rarfile.RarFile(str(self._path), errors="strict") as archive:
+                for member in self._originals():
+                    info = self._infos[member.name]
+                    with archive.open(info) as stream:
+                        size = writer.write(member.name, stream, modified=_time(info))
+                    if size != member.size:
+                        raise self._damaged(f"{member.name} is cut off")
+                    counter.one_more()
+        except _broken() as error:
+            raise self._damaged(str(error)) from error
+
+    def _extract_by_tool(self, folder: Path, counter: Counter) -> None:
+        unpackers = find_unpackers()
+        if not unpackers:
+            raise DatasetError(
+                f"unpack {self._path.name}", found="no program that unpacks rar", fix=INSTALL
+            )
+        originals = Contents(members=self._originals(), folders=self._contents.folders)
+        surplus = frozenset(member.name for member in self._contents.members if member.copy_of)
+        problems = []
+        for unpacker in unpackers:
+            try:
+                run_unpacker(unpacker, self._path, folder, counter)
+                check_unpacked(folder, originals, surplus=surplus)
+            except UnpackerError as error:
+                problems.append(f"{unpacker.name}: {error}")
+            else:
+                return
+        raise ArchiveError(
+            f"unpack {self._path.name}",
+            found=f"not unpacked whole by any program here ({'; '.join(problems)})",
+            fix="download it again; if that does not help, unpack it with the unrar of its makers "
+            "and give the folder",
+        )
+
+    def _copy(self, writer: FolderWriter, counter: Counter) -> None:
+        for member in self._contents.members:
+            if member.copy_of is not None:
+                writer.copy(member.name, member.copy_of)
+        counter.reach(self.files)
+
+    def _originals(self) -> tuple[Member, ...]:
+        return tuple(member for member in self._contents.members if member.copy_of is None)
+
+    def _check_readable(self, archive: rarfile.RarFile) -> None:
+        if archive.needs_password():
+            raise ArchiveError(
+                f"unpack {self._path.name}",
+                found="encrypted",
+                fix="unpack it with its password by hand and give the folder",
+            )
+
+    def _listed(self, archive: rarfile.RarFile) -> Contents:
+        members, folders = [], []
+        for info in archive.infolist():
+            name = safe_name(self._path.name, _name(info))
+            if info.is_dir():
+                folders.append(name)
+            else:
+                members.append(self._member(info, name))
+                self._infos[name] = info
+        contents = Contents(members=tuple(members), folders=tuple(folders))
+        return checked(self._path.name, contents)
+
+    def _member(self, info: Any, name: str) -> Member:  # noqa: ANN401 - rarfile has no types
+        copy_of = None
+        if info.file_redir is not None and info.file_redir[0] in _COPIES:
+            copy_of = safe_name(self._path.name, info.file_redir[2])
+        elif not info.is_file():
+            raise ArchiveError(
+                f"unpack {self._path.name}",
+                found=f"a link, {name!r}",
+                fix="unpack it by hand and give the folder",
+            )
+        return Member(name=name, size=info.file_size, crc=info.CRC, copy_of=copy_of)
+
+    def _check_whole(self, ends: dict[str, int]) -> None:
+        for volume in self.volumes:
+            size, wanted = volume.stat().st_size, ends.get(str(volume), 0)
+            if size < wanted:
+                raise self._damaged(f"{volume.name} has {size:,} of at least {wanted:,} bytes")
+
+    def _damaged(self, reason: str) -> ArchiveError:
+        reason = reason.replace(f"{self._path.parent}/", "")
+        return ArchiveError(
+            f"unpack {self._path.name}",
+            found=f"damaged, cut off or a part of it missing ({reason})",
+            fix="download it again, with all of its parts in one folder",
+        )
+
+
+def _broken() -> tuple[type[Exception], ...]:
+    import rarfile
+
+    return (rarfile.Error, struct.error, ValueError, LookupError, TypeError, OverflowError)
+
+
+def _extend(ends: dict[str, int], block: Any) -> None:  # noqa: ANN401 - rarfile has no types
+    end = block.data_offset + block.add_size
+    ends[block.volume_file] = max(ends.get(block.volume_file, 0), end)
+
+
+def _is_stored(info: Any) -> bool:  # noqa: ANN401 - rarfile has no types
+    import rarfile
+
+    return info.file_redir is not None or info.compress_type == rarfile.RAR_M0
+
+
+def _name(info: Any) -> str:  # noqa: ANN401 - rarfile has no types
+    """Return a member's name, with surrogates where its bytes are in an unknown encoding."""
+    if not info.flags & _UNICODE:
+        raw: bytes = info.orig_filename
+        try:
+            raw.decode()
+        except UnicodeDecodeError:
+            return raw.decode("utf-8", "surrogateescape")
+    name: str = info.filename
+    return name
+
+
+def _time(info: Any) -> float | None:  # noqa: ANN401 - rarfile has no types
+    import calendar
+
+    try:
+        return float(calendar.timegm((*info.date_time, 0, 0, 0))) if info.date_time else None
+    except (ValueError, TypeError):
+        return None
