@@ -17,9 +17,8 @@ import pytest
 
 from zsl_bench.archives import find_archives, is_archive, unpack, unpack_folder
 from zsl_bench.archives.contents import ArchiveError
-from zsl_bench.archives.extraction import check_space
-from zsl_bench.archives.rar_tools import unpack_with_tool
 from zsl_bench.datasets import open_dataset
+from zsl_bench.errors import DatasetError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,12 +118,8 @@ def test_names_that_lead_out_are_refused_and_nothing_is_written(make, tmp_path, 
 def test_a_cut_archive_is_one_line_and_leaves_nothing(make, tmp_path):
     archive = make(FILES)
     whole = archive.read_bytes()
-    for share in (0.3, 0.6, 0.9):
+    for share in (0.1, 0.2, 0.3) if archive.suffix == ".tar" else (0.3, 0.6, 0.9):
         archive.write_bytes(whole[: int(len(whole) * share)])
-        if archive.suffix == ".tar" and share > 0.3:
-            unpack(archive, tmp_path / "padding")
-            assert tree(tmp_path / "padding") == FILES
-            continue
         with pytest.raises(ArchiveError) as told:
             unpack(archive, tmp_path / "out")
         assert "\n" not in str(told.value)
@@ -177,7 +172,7 @@ def test_a_folder_of_class_rars(rar, tmp_path):
 
 
 def test_a_folder_without_archives(tmp_path):
-    with pytest.raises(ArchiveError, match="no archives"):
+    with pytest.raises(DatasetError, match=r"none; give the folder with the \.rar"):
         unpack_folder(tmp_path, tmp_path / "out")
 
 
@@ -212,9 +207,9 @@ def test_pieces_of_a_tar_are_one_archive(make, tmp_path):
 def test_links_are_left_out_and_told(rar, tmp_path):
     told = Told()
     entries = [rar.Entry(name="a.avi", data=b"1"), rar.Entry(name="b.avi", link="/etc/passwd")]
-    unpack(rar.write_rar5(tmp_path / "x.rar", entries), tmp_path / "out", progress=told)
-    assert tree(tmp_path / "out") == {"a.avi": b"1"}
-    assert any("b.avi" in note for note in told.notes)
+    with pytest.raises(ArchiveError, match=r"a link, 'b\.avi'; unpack it by hand"):
+        unpack(rar.write_rar5(tmp_path / "x.rar", entries), tmp_path / "out")
+    assert tree(tmp_path / "out") == {}
     with tarfile.open(tmp_path / "x.tar", "w") as archive:
         info = tarfile.TarInfo("evil.avi")
         info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
@@ -250,7 +245,7 @@ def test_two_archives_that_give_one_name(rar, tmp_path):
     for name, data in (("one", b"1"), ("two", b"2")):
         entry = rar.Entry(name="same/a.avi", data=data)
         rar.write_rar5(tmp_path / "in" / f"{name}.rar", [entry])
-    with pytest.raises(ArchiveError, match="another file is already at"):
+    with pytest.raises(ArchiveError, match="other files of the same name there"):
         unpack_folder(tmp_path / "in", tmp_path / "out")
     assert (tmp_path / "out/same/a.avi").read_bytes() == b"1"
 
@@ -266,12 +261,6 @@ def test_what_is_no_archive(tmp_path):
     assert not is_archive(tmp_path / "clip.avi")
 
 
-def test_too_little_space_is_told_before(tmp_path):
-    free = shutil.disk_usage(tmp_path).free
-    with pytest.raises(ArchiveError, match="GB free"):
-        check_space("x.rar", tmp_path, 2 * free)
-
-
 def compressed(rar, tmp_path):
     """An archive that says that it is compressed; its bytes are not."""
     entries = [rar.Entry(name="a/x.avi", data=b"1" * 64, method=3)]
@@ -280,7 +269,7 @@ def compressed(rar, tmp_path):
 
 def test_without_an_unpacker_the_error_names_packages(rar, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
-    with pytest.raises(ArchiveError, match=r"apt install unar .*brew install unar"):
+    with pytest.raises(DatasetError, match=r"apt install unar .*brew install unar"):
         unpack(compressed(rar, tmp_path), tmp_path / "out")
 
 
@@ -291,11 +280,11 @@ def test_a_program_that_fails_or_lies_is_not_believed(rar, tmp_path, monkeypatch
     for name in TOOLS:
         (programs / name).write_text("#!/bin/sh\necho no can do\nexit 3\n")
         (programs / name).chmod(0o755)
-    with pytest.raises(ArchiveError, match=r"unrar: no can do; unar: no can do"):
+    with pytest.raises(ArchiveError, match=r"not unpacked whole by any program here"):
         unpack(compressed(rar, tmp_path), tmp_path / "out")
     for name in TOOLS:
         (programs / name).write_text("#!/bin/sh\nexit 0\n")
-    with pytest.raises(ArchiveError, match=r"'a/x.avi' came out as nothing of 64 bytes"):
+    with pytest.raises(ArchiveError, match=r"unar: a/x\.avi: none of 64 bytes"):
         unpack(compressed(rar, tmp_path), tmp_path / "out")
     assert tree(tmp_path / "out") == {}
 
@@ -309,17 +298,13 @@ def test_installed_programs_unpack(rar, tmp_path, monkeypatch, tool, version):
     if tool.startswith("7z") and b"Rar" not in subprocess.check_output([program, "i"]):
         pytest.skip(f"this {tool} was built without rar")
     files = {name: data for name, data in FILES.items() if data}
-    from zsl_bench.archives.counting import Counter
-    from zsl_bench.archives.listing import rar_contents
-
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / tool).symlink_to(program)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     writer = rar.write_rar4 if version == 4 else rar.write_rar5
     archive = writer(tmp_path / "-x (1).rar", [rar.Entry(name=n, data=d) for n, d in files.items()])
-    (tmp_path / "out").mkdir()
-    contents, _ = rar_contents(archive)
-    unpack_with_tool(archive, contents, tmp_path / "out", Counter(None))
+    monkeypatch.setattr("zsl_bench.archives.rars._is_stored", lambda _: False)
+    unpack(archive, tmp_path / "out")
     assert tree(tmp_path / "out") == files
 
 

@@ -175,3 +175,16 @@ def test_files_that_are_no_annotations(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps({"database": only}))
     with pytest.raises(DatasetError, match=r"rows of activitynet200 .*: none"):
         official_rows(read_annotations(tmp_path / "a.json"), SEGMENTS)
+
+
+def test_an_unknown_subset_is_an_error_and_its_case_does_not_matter(tmp_path):
+    entry = {"duration": 9.0, "annotations": [{"label": "Archery", "segment": [0, 5]}]}
+    for subset, fine in (("Validation", True), ("val", False), ("valid", False)):
+        database = {"aaaaaaaaaaa": {**entry, "subset": subset}}
+        path = tmp_path / "anet.json"
+        path.write_text(json.dumps({"version": "VERSION 1.3", "database": database}))
+        if fine:
+            assert list(read_annotations(path).videos) == ["aaaaaaaaaaa"]
+        else:
+            with pytest.raises(DatasetError, match=f"of the subset '{subset}'"):
+                read_annotations(path)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from zsl_bench.datasets import open_dataset
 from zsl_bench.errors import ResultError
 from zsl_bench.parallel import Died
 from zsl_bench.preparation import PrepareSettings, api, prepare
@@ -240,3 +241,15 @@ def test_a_row_is_done_only_where_its_file_is(toys, tmp_path):
     os.utime(rows[0].task.source, (1, 1))
     assert not is_done(rows[0], known, packed=True)
     assert Path(rows[0].task.target).exists()
+
+
+def test_a_source_that_broke_leaves_no_prepared_file_behind(tmp_path, write_video):
+    source = write_video(tmp_path / "in" / "a" / "1.avi", frames=20)
+    write_video(tmp_path / "in" / "a" / "2.avi", frames=20)
+    first = prepare(open_dataset("own", tmp_path / "in"), tmp_path / "out")
+    assert not first.manifest.unreadable
+    source.write_bytes(b"<html>gone</html>" * 9)
+    again = prepare(open_dataset("own", tmp_path / "in"), tmp_path / "out")
+    ((row, _),) = again.manifest.unreadable
+    (video,) = (video for video in again.manifest.videos if video.id == row)
+    assert not again.manifest.resolve(video).exists()

@@ -15,6 +15,8 @@ from zsl_bench.errors import DatasetError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from zsl_bench.archives.contents import Contents
+
 
 class Kind(StrEnum):
     """How an archive is written."""
@@ -27,7 +29,7 @@ class Kind(StrEnum):
 
 _TAR_SUFFIX = r"\.(?:tar|tar\.gz|tgz|tar\.bz2|tbz2?|tar\.xz|txz)"
 _PIECE = re.compile(
-    rf"(?P<whole>.+{_TAR_SUFFIX})\.(?:part[-_]?)?(?P<piece>(?!gz|bz|xz)[a-z]{{2,3}}|\d{{1,3}})",
+    rf"(?P<whole>.+{_TAR_SUFFIX})\.(?:part[-_]?)?(?P<piece>(?!gz|bz|xz)[a-z]{{2}}|\d{{1,3}})",
     re.IGNORECASE,
 )
 _SUFFIX = re.compile(rf"(?:\.part\d+)?\.rar|\.zip|\.7z|{_TAR_SUFFIX}", re.IGNORECASE)
@@ -50,7 +52,7 @@ def is_archive(path: Path) -> bool:
     """Return whether a path is a file that is named as an archive, or that begins like one."""
     if not path.is_file():
         return False
-    if _is_named_so(path.name):
+    if is_named_so(path.name):
         return True
     head = _head(path)
     return head.startswith(b"Rar!\x1a\x07") or head[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC)
@@ -65,14 +67,23 @@ def find_archives(folder: Path) -> tuple[Path, ...]:
     return tuple(sorted({_first_of(path) for path in _named_so(folder)}))
 
 
+def largest_archive(contents: Contents) -> int:
+    """Return the bytes of the largest archive among some members, 0 where there is none."""
+    return max((m.size for m in contents.members if is_named_so(m.name)), default=0)
+
+
 def archive_stem(path: Path) -> str:
     """Return an archive's name without its suffixes: ``UCF101`` of ``UCF101.part1.rar``."""
     match = _PIECE.fullmatch(path.name)
     name = match["whole"] if match else path.name
-    for end in _SUFFIX.finditer(name):
-        if end.end() == len(name) and end.start() > 0:
-            return name[: end.start()]
-    return path.stem
+    suffix = _SUFFIX.search(name)
+    return path.stem if suffix is None else name[: suffix.start()]
+
+
+def is_named_so(name: str) -> bool:
+    """Return whether a name is that of an archive, of a volume or of a piece."""
+    forms = (_SUFFIX.search, _PIECE.fullmatch, _OLD_VOLUME.fullmatch)
+    return any(form(name) is not None for form in forms)
 
 
 def first_volume(path: Path) -> Path:
@@ -112,8 +123,29 @@ def pieces_of(path: Path) -> tuple[Path, ...]:
     return tuple(pieces)
 
 
-def kind_of(path: Path) -> Kind:
+def volumes_of(path: Path) -> tuple[Path, ...]:
+    """Return the files that an archive consists of, as their names tell, given the first.
+
+    Raises:
+        ArchiveError: A piece of a tar archive is missing.
+    """
+    new = _NEW_VOLUME.fullmatch(path.name)
+    if new is not None:
+        form = re.compile(rf"{re.escape(new['stem'])}\d+\.rar", re.IGNORECASE)
+    elif path.suffix.lower() == ".rar":
+        form = re.compile(rf"{re.escape(path.stem)}\.[r-z]\d\d", re.IGNORECASE)
+    else:
+        return pieces_of(path)
+    siblings = sorted(sibling for sibling in path.parent.iterdir() if form.fullmatch(sibling.name))
+    return (path, *(sibling for sibling in siblings if sibling != path))
+
+
+def kind_of(path: Path, name: str) -> Kind:
     """Return how an archive is written, which its first bytes tell, whatever its name.
+
+    Args:
+        path: The archive.
+        name: What it is called in a message.
 
     Raises:
         ArchiveError: It is none of the kinds.
@@ -129,7 +161,7 @@ def kind_of(path: Path) -> Kind:
         return Kind.TAR
     beginning = head[:20].decode("ascii", "backslashreplace")
     raise ArchiveError(
-        f"unpack {path.name}",
+        f"unpack {name}",
         found=f"no archive: it begins with {beginning!r}" if head else "an empty file",
         fix="download it again",
     )
@@ -140,17 +172,11 @@ def _head(path: Path) -> bytes:
         return stream.read(512)
 
 
-def _is_named_so(name: str) -> bool:
-    if _PIECE.fullmatch(name):
-        return True
-    return any(end.end() == len(name) and end.start() > 0 for end in _SUFFIX.finditer(name))
-
-
 def _named_so(folder: Path) -> Iterator[Path]:
     for place, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = [f for f in folders if not f.startswith(".") and f not in _SYSTEM_FOLDERS]
         for name in files:
-            if not name.startswith(".") and _is_named_so(name):
+            if not name.startswith(".") and is_named_so(name):
                 yield Path(place, name)
 
 

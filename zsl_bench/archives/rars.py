@@ -14,6 +14,8 @@ from zsl_bench.archives.contents import (
     checked,
     safe_name,
 )
+from zsl_bench.archives.kinds import largest_archive
+from zsl_bench.archives.room import check_room, size_of
 from zsl_bench.archives.tools import UnpackerError, find_unpackers, run_unpacker
 from zsl_bench.archives.writer import FolderWriter
 from zsl_bench.errors import DatasetError
@@ -33,16 +35,18 @@ class RarArchive:
 
     Args:
         path: The archive, or its first volume.
+        name: What it is called in messages.
 
     Raises:
         ArchiveError: It is damaged, truncated or encrypted, a volume is missing, it holds links,
             or a name is unsafe.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: str) -> None:
         import rarfile
 
         self._path = path
+        self._name = name
         self._infos: dict[str, Any] = {}
         ends: dict[str, int] = {}
         try:
@@ -51,13 +55,14 @@ class RarArchive:
             ) as archive:
                 self._check_readable(archive)
                 self._contents = self._listed(archive)
-                self.volumes = tuple(Path(volume) for volume in archive.volumelist())
+                self._volumes = tuple(Path(volume) for volume in archive.volumelist())
         except _broken() as error:
             raise self._damaged(str(error)) from error
         self._check_whole(ends)
         self._is_stored = all(_is_stored(info) for info in self._infos.values())
         self.files = len(self._contents.members)
         self.least_size = self._contents.size
+        self.largest_inner = largest_archive(self._contents)
 
     def extract(self, folder: Path, counter: Counter) -> Contents:
         """Unpack it into an empty folder.
@@ -98,7 +103,7 @@ class RarArchive:
         unpackers = find_unpackers()
         if not unpackers:
             raise DatasetError(
-                f"unpack {self._path.name}", found="no program that unpacks rar", fix=INSTALL
+                f"unpack {self._name}", found="no program that unpacks rar", fix=INSTALL
             )
         originals = Contents(members=self._originals(), folders=self._contents.folders)
         surplus = frozenset(member.name for member in self._contents.members if member.copy_of)
@@ -108,11 +113,12 @@ class RarArchive:
                 run_unpacker(unpacker, self._path, folder, counter)
                 check_unpacked(folder, originals, surplus=surplus)
             except UnpackerError as error:
+                check_room(folder, self._contents.size - size_of(folder), what=self._name)
                 problems.append(f"{unpacker.name}: {error}")
             else:
                 return
         raise ArchiveError(
-            f"unpack {self._path.name}",
+            f"unpack {self._name}",
             found=f"not unpacked whole by any program here ({'; '.join(problems)})",
             fix="download it again; if that does not help, unpack it with the unrar of its makers "
             "and give the folder",
@@ -130,7 +136,7 @@ class RarArchive:
     def _check_readable(self, archive: rarfile.RarFile) -> None:
         if archive.needs_password():
             raise ArchiveError(
-                f"unpack {self._path.name}",
+                f"unpack {self._name}",
                 found="encrypted",
                 fix="unpack it with its password by hand and give the folder",
             )
@@ -138,29 +144,29 @@ class RarArchive:
     def _listed(self, archive: rarfile.RarFile) -> Contents:
         members, folders = [], []
         for info in archive.infolist():
-            name = safe_name(self._path.name, _name(info))
+            name = safe_name(self._name, _name(info))
             if info.is_dir():
                 folders.append(name)
             else:
                 members.append(self._member(info, name))
                 self._infos[name] = info
         contents = Contents(members=tuple(members), folders=tuple(folders))
-        return checked(self._path.name, contents)
+        return checked(self._name, contents)
 
     def _member(self, info: Any, name: str) -> Member:  # noqa: ANN401 - rarfile has no types
         copy_of = None
         if info.file_redir is not None and info.file_redir[0] in _COPIES:
-            copy_of = safe_name(self._path.name, info.file_redir[2])
+            copy_of = safe_name(self._name, info.file_redir[2])
         elif not info.is_file():
             raise ArchiveError(
-                f"unpack {self._path.name}",
+                f"unpack {self._name}",
                 found=f"a link, {name!r}",
                 fix="unpack it by hand and give the folder",
             )
         return Member(name=name, size=info.file_size, crc=info.CRC, copy_of=copy_of)
 
     def _check_whole(self, ends: dict[str, int]) -> None:
-        for volume in self.volumes:
+        for volume in self._volumes:
             size, wanted = volume.stat().st_size, ends.get(str(volume), 0)
             if size < wanted:
                 raise self._damaged(f"{volume.name} has {size:,} of at least {wanted:,} bytes")
@@ -168,7 +174,7 @@ class RarArchive:
     def _damaged(self, reason: str) -> ArchiveError:
         reason = reason.replace(f"{self._path.parent}/", "")
         return ArchiveError(
-            f"unpack {self._path.name}",
+            f"unpack {self._name}",
             found=f"damaged, cut off or a part of it missing ({reason})",
             fix="download it again, with all of its parts in one folder",
         )

@@ -16,8 +16,9 @@ from zsl_bench.archives.kinds import pieces_of
 from zsl_bench.archives.writer import FolderWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Buffer
     from pathlib import Path
+
+    from typing_extensions import Buffer
 
     from zsl_bench.archives.counting import Counter
 
@@ -33,6 +34,7 @@ class TarArchive:
 
     Args:
         path: The archive, or the first of its pieces.
+        name: What it is called in messages.
 
     Raises:
         ArchiveError: A piece is missing.
@@ -40,10 +42,11 @@ class TarArchive:
 
     files = 0
 
-    def __init__(self, path: Path) -> None:
-        self._name = path.name
-        self.volumes = pieces_of(path)
-        self.least_size = sum(volume.stat().st_size for volume in self.volumes)
+    def __init__(self, path: Path, name: str) -> None:
+        self._name = name
+        self._pieces = pieces_of(path)
+        self.least_size = sum(piece.stat().st_size for piece in self._pieces)
+        self.largest_inner = 0
 
     def extract(self, folder: Path, counter: Counter) -> Contents:
         """Unpack it into an empty folder; links within it become copies, others are left out.
@@ -53,7 +56,7 @@ class TarArchive:
         """
         try:
             with ExitStack() as stack:
-                stream = _Counting(_decompressed(_Pieces(self.volumes, stack), stack))
+                stream = _Counting(_decompressed(_Pieces(self._pieces, stack), stack))
                 contents, end = self._members(stream, FolderWriter(folder), counter)
                 while stream.read(_CHUNK):
                     pass
@@ -65,7 +68,7 @@ class TarArchive:
             if error.errno is None:
                 raise self._damaged(str(error)) from error
             raise
-        if stream.count <= end:
+        if stream.count < end + _BLOCK:
             raise self._damaged("it ends without an end mark")
         return checked(self._name, contents)
 

@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
+
+from zsl_bench.archives.room import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from zsl_bench.archives.counting import Counter
 
@@ -43,7 +45,7 @@ class Unpacker:
 
     def command(self, archive: Path, folder: Path) -> list[str]:
         """Return the command that unpacks a whole archive into a folder."""
-        return [self.program, *self.arguments(os.path.abspath(archive), os.path.abspath(folder))]
+        return [self.program, *self.arguments(str(archive.absolute()), str(folder.absolute()))]
 
 
 def _unrar(archive: str, folder: str) -> list[str]:
@@ -98,12 +100,9 @@ def run_unpacker(unpacker: Unpacker, archive: Path, folder: Path, counter: Count
     Raises:
         UnpackerError: The program failed.
     """
-    for child in folder.iterdir():
-        if child.is_dir() and not child.is_symlink():
-            shutil.rmtree(child)
-        else:
-            child.unlink()
-    process = subprocess.Popen(
+    remove_tree(folder)
+    folder.mkdir()
+    process = subprocess.Popen(  # noqa: S603 - a known program, no shell
         unpacker.command(archive, folder),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -145,7 +144,7 @@ def _is_able(program: str, proof: tuple[list[str], re.Pattern[bytes]] | None) ->
         return True
     arguments, wanted = proof
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - a known program, no shell
             [program, *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,

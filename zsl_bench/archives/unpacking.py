@@ -1,208 +1,376 @@
-"""Archives into a folder: whole or not at all, resumable, archives inside archives included."""
+"""Unpacking archives, and those within them: resumable, atomic, and never outside the folder."""
 
 from __future__ import annotations
 
-import filecmp
-import shutil
+import errno
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
-from zsl_bench.archives.contents import STATE_FOLDER, ArchiveError
-from zsl_bench.archives.extraction import extract, files_below
+from zsl_bench.archives.contents import ArchiveError, shown_name
+from zsl_bench.archives.counting import Counter
 from zsl_bench.archives.kinds import (
+    Kind,
     archive_stem,
     find_archives,
     first_volume,
-    is_archive,
-    pieces_of,
+    is_named_so,
+    kind_of,
+    volumes_of,
 )
-from zsl_bench.errors import ResultError, listing
-from zsl_bench.files import check_writable, read_json, sha256_json, write_json
+from zsl_bench.archives.merging import conflicts, merge
+from zsl_bench.archives.rars import RarArchive
+from zsl_bench.archives.room import check_room, no_room, remove_tree
+from zsl_bench.archives.state import Record, State
+from zsl_bench.archives.tars import TarArchive
+from zsl_bench.archives.zips import ZipArchive
+from zsl_bench.errors import DatasetError, listing
+from zsl_bench.files import sha256_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from zsl_bench.archives.contents import Contents
     from zsl_bench.archives.counting import ArchiveProgress
+
+MAX_DEPTH = 2
+_BLOCK = 4096
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unpacked:
-    """What unpacking came to.
+    """What archives gave, in this run and in earlier ones.
 
     Attributes:
-        folder: Where the files are.
-        archives: How many archives there were, those inside of archives included.
-        files: Their files.
-        bytes: Size of these files.
-        skipped: How many of the archives were done from before.
+        folder: The folder with the files.
+        archives: How many archives were unpacked, those within others included.
+        files: How many files they hold.
+        bytes: The bytes of these files.
+        skipped: How many of the archives were done already by an earlier run.
+        left_out: Links and devices that were not unpacked.
     """
 
     folder: Path
-    archives: int = 0
-    files: int = 0
-    bytes: int = 0
-    skipped: int = 0
+    archives: int
+    files: int
+    bytes: int
+    skipped: int
+    left_out: tuple[str, ...] = ()
 
-    def plus(self, other: Unpacked) -> Unpacked:
-        """Return the sum with another one."""
-        return Unpacked(
-            folder=self.folder,
-            archives=self.archives + other.archives,
-            files=self.files + other.files,
-            bytes=self.bytes + other.bytes,
-            skipped=self.skipped + other.skipped,
-        )
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    """An archive to unpack.
+
+    Attributes:
+        path: The archive, or its first volume.
+        name: What it is called in messages.
+        parent: The folder below the target that its files go to, or "".
+        own_folder: Whether files that it has at its top go to a folder named after it.
+        key: What its record is kept under.
+        depth: In how many archives it lies.
+    """
+
+    path: Path
+    name: str
+    parent: str
+    own_folder: bool
+    key: str
+    depth: int = 0
+
+
+class _Archive(Protocol):
+    """An archive that was opened."""
+
+    files: int
+    least_size: int
+    largest_inner: int
+
+    def extract(self, folder: Path, counter: Counter) -> Contents: ...
 
 
 def unpack(archive: Path, into: Path, *, progress: ArchiveProgress | None = None) -> Unpacked:
-    """Unpack an archive into a folder, and the archives inside it.
+    """Unpack an archive and the archives within it into a folder.
 
-    An archive is unpacked beside its place and moved there when it is whole. What is finished is
-    recorded, by name, size and time of change, and not done again. An archive inside (the 51 rar
-    files of HMDB51) goes to where it lies, in a folder of its own name unless it has one single
-    folder at its top, and is removed. Links and devices are left out.
+    The kind is told by the first bytes: rar (of either format and in volumes), zip, and tar, plain
+    or compressed, whole or cut into pieces. An archive within it, such as the 51 of
+    ``hmdb51_org.rar``, is unpacked where it lies and removed; where it has files at its top, they
+    go to a folder named after it. Links are left out of zip and tar, and make a rar refused.
+
+    An archive is unpacked into a hidden folder of ``into``, and moved to its place when it is
+    whole. A run that was stopped goes on with what is not finished, and what is finished (by name,
+    size and time of the archive, with all its files there in full size) is not repeated. A file
+    that is there already with the same bytes stays; with others, it is an error.
 
     Args:
-        archive: A rar, zip or tar file, or any volume of one.
-        into: The folder; made where it is missing.
-        progress: Told of the files.
+        archive: The archive, or any of its volumes.
+        into: The folder, which is made where it is missing.
+        progress: Told of every file.
 
     Raises:
-        ArchiveError: An archive is damaged, unsafe, encrypted or too large for the disk, or no
-            program unpacks it; or it would overwrite another file.
-        ResultError: The folder cannot be written to.
+        ArchiveError: An archive is damaged, cut off, encrypted or unsafe, or meets another file.
+        DatasetError: There is no room or no program that unpacks rar, or a folder or file may not
+            be read or written.
     """
-    check_writable(into)
-    return _unpack(first_volume(archive), into, into, progress, own_folder=False)
+    first = _located(archive)
+    key = _key_of(volumes_of(first), parent="", own_folder=False)
+    task = _Task(path=first, name=first.name, parent="", own_folder=False, key=key)
+    return _unpack_all([task], into, progress)
 
 
 def unpack_folder(folder: Path, into: Path, *, progress: ArchiveProgress | None = None) -> Unpacked:
-    """Unpack every archive below a folder, to the same place below another one.
+    """Unpack all archives below a folder, such as the class archives of HMDB51 or Kinetics' parts.
 
-    Archives are treated as those inside of an archive; none is removed.
+    Each goes to the folder below ``into`` that it lies in below ``folder``; where it has files at
+    its top, as the parts of Kinetics have, they go to a folder named after it. Archives that are
+    damaged are named together at the end, when all others are done. See :func:`unpack`.
+
+    Args:
+        folder: The folder with the archives; it is left as it is.
+        into: The folder that they are unpacked into, which is made where it is missing.
+        progress: Told of every file.
 
     Raises:
-        ArchiveError: There is none, or as for :func:`unpack`.
-        ResultError: The folder cannot be written to.
+        ArchiveError: Some of the archives cannot be unpacked.
+        DatasetError: There is no archive, and as of :func:`unpack`.
     """
-    check_writable(into)
-    target = into.resolve()
-    archives = [a for a in find_archives(folder) if not a.resolve().is_relative_to(target)]
+    archives = find_archives(folder)
     if not archives:
-        raise ArchiveError(
-            f"unpack {folder}", found="no archives", fix="give a folder with rar, zip or tar files"
+        raise DatasetError(
+            f"archives in {shown_name(str(folder))}",
+            found="none" if folder.is_dir() else "no such folder",
+            fix="give the folder with the .rar, .zip or .tar.gz files",
         )
-    total = Unpacked(folder=into)
+    tasks = []
     for archive in archives:
-        place = into / archive.parent.relative_to(folder)
-        total = total.plus(_unpack(archive, place, into, progress, own_folder=True))
-    return total
+        first = _located(archive)
+        parent = _below(first.parent, folder)
+        key = _key_of(volumes_of(first), parent=parent, own_folder=True)
+        name = f"{parent}/{first.name}" if parent else first.name
+        tasks.append(_Task(path=first, name=name, parent=parent, own_folder=True, key=key))
+    return _unpack_all(tasks, into, progress)
 
 
-def _unpack(
-    archive: Path, place: Path, into: Path, progress: ArchiveProgress | None, *, own_folder: bool
-) -> Unpacked:
-    """Unpack one archive, and those inside it, to a place below the folder with the records."""
-    names = [path.name for path in _volumes(archive)]
-    key = sha256_json([names[:1], place.relative_to(into).as_posix()])[:16]
-    state = into / STATE_FOLDER
-    state.mkdir(parents=True, exist_ok=True)
-    record_file, inner = state / f"{key}.json", state / f"{key}.inner"
-    record, skipped = _recorded(record_file, archive), 1
-    if record is None:
-        record, skipped = _fresh(archive, place, state / f"{key}.part", inner, progress), 0
-        if own_folder and not record["single"]:
-            record["top"] = archive_stem(archive)
-        _move(archive, state / f"{key}.part", place / record["top"])
-        write_json(record_file, record)
-    shutil.rmtree(state / f"{key}.part", ignore_errors=True)
-    total = Unpacked(
+def _unpack_all(tasks: Sequence[_Task], into: Path, progress: ArchiveProgress | None) -> Unpacked:
+    state = State(into)
+    with state.locked(), _os_errors_told(into):
+        state.clear({task.key for task in tasks})
+        run = _Run(into, state, progress)
+        tops = run.unpack_each(tasks)
+        state.clear()
+        records = [record for top in tops for record in state.with_inner(top)]
+    return Unpacked(
         folder=into,
-        archives=1,
-        files=record["files"],
-        bytes=record["bytes"],
-        skipped=skipped,
+        archives=len(records),
+        files=sum(len(record.files) for record in records),
+        bytes=sum(size for record in records for _, size in record.files),
+        skipped=len(records) - run.done,
+        left_out=tuple(name for record in records for name in record.left_out),
     )
-    for name in record["inner"]:
-        nested = inner / name
-        below = place / record["top"] / Path(name).parent
-        total = total.plus(_unpack(nested, below, into, progress, own_folder=True))
-        nested.unlink(missing_ok=True)
-    shutil.rmtree(inner, ignore_errors=True)
-    return total
 
 
-def _fresh(
-    archive: Path, place: Path, part: Path, inner: Path, progress: ArchiveProgress | None
-) -> dict[str, Any]:
-    """Unpack into a folder of its own, put archives inside aside, and say what there is."""
-    for folder in (part, inner):
-        shutil.rmtree(folder, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
-        left_out = extract(archive, part, progress)
-    except OSError as error:
-        raise ResultError(
-            f"unpack {archive.name} to {place}",
-            found=error.strerror or str(error),
-            fix="free some space or choose another place with --unpack-to; the same command goes "
-            "on from there",
-        ) from error
-    finally:
-        if progress is not None:
-            progress.finish()
-    if left_out and progress is not None:
-        progress.note(f"{archive.name}: left out, links and devices: {listing(left_out)}")
-    tops = list(part.iterdir())
-    single = len(tops) == 1 and tops[0].is_dir()
-    for file in files_below(part):
-        if is_archive(file):
-            aside = inner / file.relative_to(part)
-            aside.parent.mkdir(parents=True, exist_ok=True)
-            file.replace(aside)
-    nested = find_archives(inner) if inner.is_dir() else ()
-    files = files_below(part)
-    return {
-        "archive": archive.name,
-        "stamp": _stamp(archive),
-        "single": single,
-        "top": "",
-        "inner": [path.relative_to(inner).as_posix() for path in nested],
-        "files": len(files),
-        "bytes": sum(file.stat().st_size for file in files),
-    }
+class _Run:
+    """One run over some archives."""
 
+    def __init__(self, into: Path, state: State, progress: ArchiveProgress | None) -> None:
+        self._into = into
+        self._state = state
+        self._progress = progress
+        self.done = 0
 
-def _move(archive: Path, part: Path, place: Path) -> None:
-    for file in files_below(part):
-        target = place / file.relative_to(part)
-        if target.exists() and not filecmp.cmp(file, target, shallow=False):
+    def unpack_each(self, tasks: Sequence[_Task]) -> list[Record]:
+        """Unpack archives; those that cannot be are told when the others are done."""
+        records: list[Record] = []
+        failed: list[ArchiveError] = []
+        for number, task in enumerate(tasks):
+            place = f" ({number + 1} of {len(tasks)})" if len(tasks) > 1 else ""
+            try:
+                records.append(self._unpack(task, f"{task.name}{place}"))
+            except ArchiveError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0] if len(failed) == 1 else _several(failed, len(tasks))
+        return records
+
+    def _unpack(self, task: _Task, shown: str) -> Record:
+        record = self._state.load(task.key)
+        if record is None or not (record.is_finished and self._state.is_whole(record)):
+            record = self._go_on(task, record) or self._from_scratch(task, shown)
+        if task.depth:
+            for volume in volumes_of(task.path):
+                volume.unlink()
+        return record
+
+    def _go_on(self, task: _Task, record: Record | None) -> Record | None:
+        """Finish what an earlier run unpacked and did not move, where there is such a thing."""
+        waiting = self._state.waiting(task.key)
+        if record is None or record.is_finished or not waiting.is_dir():
+            return None
+        self._unpack_inner(task, waiting)
+        self._move(task, waiting)
+        return self._finished(task, record) if self._state.is_whole(record) else None
+
+    def _from_scratch(self, task: _Task, shown: str) -> Record:
+        waiting = self._state.waiting(task.key)
+        if waiting.exists():
+            remove_tree(waiting)
+        record = self._to_waiting(task, waiting, shown)
+        self._unpack_inner(task, waiting)
+        self._move(task, waiting)
+        return self._finished(task, record)
+
+    def _to_waiting(self, task: _Task, waiting: Path, shown: str) -> Record:
+        """Unpack an archive into a folder of its own, laid out as below the target."""
+        archive = _opened(task)
+        inner = archive.largest_inner if task.depth < MAX_DEPTH else 0
+        needed = archive.least_size + archive.files * _BLOCK + inner
+        check_room(self._into, needed, what=task.name)
+        with self._state.work_folder() as work:
+            content = work / "content"
+            content.mkdir()
+            contents = self._extract(archive, content, shown)
+            prefix = _prefix(task, contents)
+            laid_out = work / "laid out"
+            (laid_out / prefix).parent.mkdir(parents=True, exist_ok=True)
+            content.rename(laid_out / prefix)
+            record = _record_of(task, laid_out, prefix, contents)
+            self._state.save(task.key, record)
+            laid_out.rename(waiting)
+        return record
+
+    def _extract(self, archive: _Archive, content: Path, shown: str) -> Contents:
+        if self._progress is None:
+            return archive.extract(content, Counter(None))
+        self._progress.start(shown, total=archive.files, done=0)
+        try:
+            return archive.extract(content, Counter(self._progress))
+        finally:
+            self._progress.finish()
+
+    def _unpack_inner(self, task: _Task, waiting: Path) -> None:
+        if task.depth < MAX_DEPTH:
+            self.unpack_each([inner for inner, _ in _inner_tasks(task, waiting)])
+
+    def _move(self, task: _Task, waiting: Path) -> None:
+        others = [_below(path, self._into) for path in conflicts(waiting, self._into)]
+        if others:
+            remove_tree(waiting)
             raise ArchiveError(
-                f"unpack {archive.name}",
-                found=f"another file is already at {target}",
-                fix="move it away, or unpack to an empty folder with --unpack-to",
+                f"unpack {task.name} into {shown_name(str(self._into))}",
+                found=f"other files of the same name there ({len(others):,}): {listing(others)}",
+                fix="move them away, or choose another folder",
             )
-        target.parent.mkdir(parents=True, exist_ok=True)
-        file.replace(target)
+        merge(waiting, self._into)
+
+    def _finished(self, task: _Task, record: Record) -> Record:
+        finished = self._state.finish(task.key, record)
+        remove_tree(self._state.waiting(task.key))
+        self.done += 1
+        if self._progress is not None and record.left_out:
+            count = f"{len(record.left_out):,} ({listing(record.left_out)})"
+            self._progress.note(f"{task.name}: links and devices left out: {count}")
+        return finished
 
 
-def _volumes(archive: Path) -> tuple[Path, ...]:
-    return pieces_of(archive) if archive.is_file() else (archive,)
+def _opened(task: _Task) -> _Archive:
+    kind = kind_of(task.path, task.name)
+    if kind is Kind.RAR:
+        return RarArchive(task.path, task.name)
+    if kind is Kind.ZIP:
+        return ZipArchive(task.path, task.name)
+    if kind is Kind.TAR:
+        return TarArchive(task.path, task.name)
+    raise ArchiveError(
+        f"unpack {task.name}",
+        found="a 7z archive, which is not read here",
+        fix="unpack it with 7zz and give the folder",
+    )
 
 
-def _stamp(archive: Path) -> list[list[object]]:
-    """Return name, size and time of change of an archive's first volume or its pieces."""
-    stats = [(path.name, path.stat()) for path in _volumes(archive)]
-    return [[name, status.st_size, status.st_mtime_ns] for name, status in stats]
+def _prefix(task: _Task, contents: Contents) -> str:
+    """Return the folder below the target that an archive's contents go to."""
+    is_flat = any("/" not in m.name and not is_named_so(m.name) for m in contents.members)
+    parts = [task.parent, archive_stem(task.path) if task.own_folder and is_flat else ""]
+    return "/".join(part for part in parts if part)
 
 
-def _recorded(file: Path, archive: Path) -> dict[str, Any] | None:
-    """Return the record of an archive that was unpacked before and has not changed since."""
-    if not file.exists():
-        return None
+def _record_of(task: _Task, laid_out: Path, prefix: str, contents: Contents) -> Record:
+    inner = _inner_tasks(task, laid_out) if task.depth < MAX_DEPTH else []
+    apart = {volume for _, volumes in inner for volume in volumes}
+    files = [(f"{prefix}/{m.name}" if prefix else m.name, m.size) for m in contents.members]
+    return Record(
+        archive=task.name,
+        files=tuple((path, size) for path, size in files if laid_out / path not in apart),
+        inner=tuple(one.key for one, _ in inner),
+        left_out=tuple(map(shown_name, contents.left_out)),
+    )
+
+
+def _inner_tasks(task: _Task, laid_out: Path) -> list[tuple[_Task, tuple[Path, ...]]]:
+    """Return the archives within one, which was unpacked as laid out, and their volumes."""
+    tasks = []
+    for path in find_archives(laid_out):
+        volumes = volumes_of(path)
+        place = _below(path, laid_out)
+        inner = _Task(
+            path=path,
+            name=f"{path.name} in {task.name}",
+            parent=_below(path.parent, laid_out),
+            own_folder=True,
+            key=f"{task.key}.{_digest([place, *(volume.stat().st_size for volume in volumes)])}",
+            depth=task.depth + 1,
+        )
+        tasks.append((inner, volumes))
+    return tasks
+
+
+def _key_of(volumes: Sequence[Path], *, parent: str, own_folder: bool) -> str:
+    files = [(volume.name, volume.stat()) for volume in volumes]
+    identity = [[shown_name(name), status.st_size, status.st_mtime_ns] for name, status in files]
+    return _digest([identity, shown_name(parent), own_folder])
+
+
+def _digest(value: object) -> str:
+    return sha256_json(value)[:24]
+
+
+def _located(archive: Path) -> Path:
+    if not archive.is_file():
+        raise DatasetError(
+            f"unpack {shown_name(str(archive))}",
+            found="a folder" if archive.is_dir() else "no such file",
+            fix="give an archive, such as UCF101.rar",
+        )
+    return first_volume(archive)
+
+
+def _below(path: Path, folder: Path) -> str:
+    below = path.relative_to(folder).as_posix()
+    return "" if below == "." else below
+
+
+def _several(failed: Sequence[ArchiveError], total: int) -> ArchiveError:
+    each = (f"{error.asked.removeprefix('unpack ')} ({error.found})" for error in failed)
+    return ArchiveError(
+        f"unpack {total:,} archives",
+        found=f"{len(failed):,} that cannot be unpacked: {listing(each)}",
+        fix="get them again; the others are done and are not repeated",
+    )
+
+
+@contextmanager
+def _os_errors_told(into: Path) -> Iterator[None]:
     try:
-        record = read_json(file, what="record of unpacking")
-    except ResultError:
-        return None
-    if not isinstance(record, dict) or (archive.is_file() and record["stamp"] != _stamp(archive)):
-        return None
-    return record
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        if error.errno in _FULL:
+            raise no_room(f"into {shown_name(str(into))}", reason) from error
+        place = f" ({shown_name(str(error.filename))})" if error.filename else ""
+        raise DatasetError(
+            f"unpack into {shown_name(str(into))}",
+            found=f"{reason}{place}",
+            fix="check the path and its permissions, or choose another folder",
+        ) from error

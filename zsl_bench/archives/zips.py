@@ -11,6 +11,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from zsl_bench.archives.contents import ArchiveError, Contents, Member, checked, safe_name
+from zsl_bench.archives.kinds import largest_archive
 from zsl_bench.archives.writer import FolderWriter
 
 if TYPE_CHECKING:
@@ -31,14 +32,15 @@ class ZipArchive:
 
     Args:
         path: The archive.
+        name: What it is called in messages.
 
     Raises:
         ArchiveError: It is damaged, encrypted, compressed in an unusual way, or a name is unsafe.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: str) -> None:
         self._path = path
-        self.volumes = (path,)
+        self._name = name
         self._infos: dict[str, zipfile.ZipInfo] = {}
         try:
             with zipfile.ZipFile(path) as archive:
@@ -47,6 +49,7 @@ class ZipArchive:
             raise self._damaged(error) from error
         self.files = len(self._contents.members)
         self.least_size = self._contents.size
+        self.largest_inner = largest_archive(self._contents)
 
     def extract(self, folder: Path, counter: Counter) -> Contents:
         """Unpack it into an empty folder; links are left out.
@@ -77,7 +80,7 @@ class ZipArchive:
     def _listed(self, archive: zipfile.ZipFile) -> Contents:
         members, folders, left_out = [], [], []
         for info in archive.infolist():
-            name = safe_name(self._path.name, _name(info))
+            name = safe_name(self._name, _name(info))
             if info.is_dir() or _name(info).endswith("/"):
                 folders.append(name)
             elif _is_special(info):
@@ -89,7 +92,7 @@ class ZipArchive:
         contents = Contents(
             members=tuple(members), folders=tuple(folders), left_out=tuple(left_out)
         )
-        return checked(self._path.name, contents)
+        return checked(self._name, contents)
 
     def _check(self, info: zipfile.ZipInfo) -> None:
         problem = None
@@ -99,14 +102,14 @@ class ZipArchive:
             problem = f"members compressed by method {info.compress_type}"
         if problem is not None:
             raise ArchiveError(
-                f"unpack {self._path.name}",
+                f"unpack {self._name}",
                 found=problem,
                 fix="unpack it by hand and give the folder",
             )
 
     def _damaged(self, error: Exception) -> ArchiveError:
         return ArchiveError(
-            f"unpack {self._path.name}",
+            f"unpack {self._name}",
             found=f"damaged or cut off ({error})",
             fix="download it again",
         )

@@ -23,6 +23,7 @@ DATASET = "activitynet200"
 SEGMENTS = "anet13-segments-v1"
 WHOLE_VIDEOS = "anet13-video"
 RULES = (SEGMENTS, WHOLE_VIDEOS)
+_TESTING = "testing"
 _SUBSETS = ("training", "validation")
 
 
@@ -198,7 +199,10 @@ def read_annotations(path: Path | str, dataset: str = DATASET) -> Annotations:
         subset = entry.get("subset") if isinstance(entry, dict) else None
         if not isinstance(subset, str):
             raise DatasetError(asked, found=f"video {video!r} without a subset", fix=release.fix)
-        if subset not in _SUBSETS:
+        if subset.casefold() not in (*_SUBSETS, _TESTING):
+            found = f"video {video!r} of the subset {subset!r}"
+            raise DatasetError(asked, found=found, fix=release.fix)
+        if subset.casefold() == _TESTING:
             testing.append(video)
         elif listed := tuple(_annotations(asked, video, entry.get("annotations"), release)):
             videos[video] = listed

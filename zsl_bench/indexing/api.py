@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 from zsl_bench.archives import archive_stem, find_archives, is_archive, unpack, unpack_folder
 from zsl_bench.datasets import dataset_name, open_dataset, open_images
 from zsl_bench.datasets.hub_videos import read_hub_videos
-from zsl_bench.datasets.scan import scan_folder
+from zsl_bench.datasets.scan import IMAGES, VIDEOS, scan_folder
 from zsl_bench.errors import DatasetError
 from zsl_bench.indexing.check import check_manifest
 
@@ -115,6 +115,12 @@ def _from_hub(
     return read_hub_videos(name, reference.removeprefix(HUB), into, split=split, progress=progress)
 
 
+def _has_files(folder: Path) -> bool:
+    """Return whether a folder has videos, images or lists beside what was unpacked in it."""
+    found = (file for kind in (VIDEOS, IMAGES) for file in scan_folder(folder, kind=kind).files)
+    return any(file.folders[:1] != (_UNPACKED,) for file in found)
+
+
 def _unpacked(path: Path, into: Path | None, progress: IndexProgress | None) -> Path:
     """Return the folder of the videos, unpacking an archive, or a folder with nothing else."""
     if is_archive(path):
@@ -123,7 +129,6 @@ def _unpacked(path: Path, into: Path | None, progress: IndexProgress | None) -> 
     if not path.is_dir() or not find_archives(path):
         return path
     target = path / _UNPACKED if into is None else into
-    elsewhere = [file for file in scan_folder(path).files if file.folders[:1] != (_UNPACKED,)]
-    if elsewhere and into is None:
+    if into is None and _has_files(path):
         return path
     return unpack_folder(path, target, progress=progress).folder

@@ -119,8 +119,10 @@ class FileProbe:
         """Return whether a check at a level, of some segments, would learn nothing more."""
         if LEVELS.index(self.level) < LEVELS.index(level):
             return False
+        if not self.opened:
+            return level == "names" or self.problem is not None
         known = {(found.start, found.end) for found in self.segments}
-        return not self.opened or known.issuperset(segments)
+        return known.issuperset(segments)
 
     @property
     def opened(self) -> bool:
@@ -166,12 +168,12 @@ def probe_file(task: ProbeTask) -> FileProbe:
         if (after.size, after.mtime_ns) == (before.size, before.mtime_ns):
             return found
         found = after
-    return replace(
-        found,
-        level=task.level,
-        problem="changing",
-        reason="the file changed while it was read",
-    )
+    return changed(replace(found, level=task.level))
+
+
+def changed(found: FileProbe) -> FileProbe:
+    """Return what is known of a file that does not stay the same."""
+    return replace(found, problem="changing", reason="the file changed while it was read")
 
 
 def look_at(place: Path, path: str) -> FileProbe:

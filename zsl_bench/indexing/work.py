@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from zsl_bench.indexing.probe import WHOLE, ProbeTask, look_at, probe_file, segment_of
+from zsl_bench.indexing.probe import WHOLE, ProbeTask, changed, look_at, probe_file, segment_of
 from zsl_bench.parallel import Died, run_parallel
 
 if TYPE_CHECKING:
@@ -145,10 +145,13 @@ _PASSING = ("changing", "unreachable")
 
 def _merged(known: FileProbe, found: FileProbe, task: ProbeTask) -> FileProbe:
     same = (known.size, known.mtime_ns) == (found.size, found.mtime_ns)
+    if not same and task.level == "names":
+        return changed(found)
     if not same or found.problem in _PASSING:
         return found
     if task.level == "names":
-        return replace(known, sha256=found.sha256)
+        judged = known.opened or known.problem is not None
+        return replace(known, sha256=found.sha256, level=known.level if judged else "names")
     return replace(found, sha256=found.sha256 or known.sha256)
 
 

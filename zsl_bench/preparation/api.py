@@ -187,6 +187,8 @@ def _run(
     with closing(run_parallel(prepare_video, tasks, jobs=jobs)) as outcomes:
         for position, answer in outcomes:
             row, outcome = order[position], _outcome(order[position], answer)
+            if outcome.problem:
+                row.task.target.unlink(missing_ok=True)
             journal.keep(row.key, outcome)
             packer.add(row)
             progress.advance(1)
