@@ -110,7 +110,9 @@ def test_shared_videos_are_named(archery, tmp_path):
     shutil.copy(archery / "Archery/v_Archery_g01_c02.avi", other / "renamed_clip.avi")
     run("own", other.parent, "--out", tmp_path / "train.json")
     done = run("ucf101", archery, "--overlap-with", tmp_path / "train.json")
-    assert "shared with own (all): 1 rows here (1 by content): v_Archery_g01_c02" in done.stdout
+    assert (
+        "shared with own (all): 1 of 6 rows here: v_Archery_g01_c02 (1 by content)" in done.stdout
+    )
     told = json.loads(
         run("ucf101", archery, "--overlap-with", tmp_path / "train.json", "--json").stdout
     )
@@ -143,3 +145,13 @@ def test_errors_are_one_line(archery, monkeypatch, tmp_path, arguments, words):
     assert done.exit_code == 1
     assert words in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_relative_path_to_an_archive(archery, tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "UCF101.zip", "w") as archive:
+        for file in sorted(archery.rglob("*.avi")):
+            archive.write(file, file.relative_to(archery.parent))
+    monkeypatch.chdir(tmp_path)
+    done = run("ucf101", "UCF101.zip", "--out", "m.json")
+    assert done.exit_code == 0, done.output
+    assert len(Manifest.load("m.json")) == 6

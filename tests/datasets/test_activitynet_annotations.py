@@ -73,14 +73,14 @@ def test_segments(write):
     }
     assert found.overlapping == {"v_bbbbbbbbbbb_000", "v_bbbbbbbbbbb_001"}
     assert dict(found.left_out) == {
-        "v_ccccccccccc_000": "no time between start and end",
-        "v_fffffffffff_000": "no time between start and end",
+        "v_ccccccccccc_000": "no times with 0 <= start < end",
+        "v_fffffffffff_000": "no times with 0 <= start < end",
         "v_eeeeeeeeeee": "no annotation",
     }
     overlaps, *left_out = found.notes()
     assert overlaps.startswith("segments that overlap with one of another label: 2; each counts as")
     assert left_out == [
-        "left out, no time between start and end: 2 (v_ccccccccccc_000, v_fffffffffff_000)",
+        "left out, no times with 0 <= start < end: 2 (v_ccccccccccc_000, v_fffffffffff_000)",
         "left out, no annotation: 1 (v_eeeeeeeeeee)",
     ]
     counts = found.counts()

@@ -32,7 +32,7 @@ _PIECE = re.compile(
     rf"(?P<whole>.+{_TAR_SUFFIX})\.(?:part[-_]?)?(?P<piece>(?!gz|bz|xz)[a-z]{{2}}|\d{{1,3}})",
     re.IGNORECASE,
 )
-_SUFFIX = re.compile(rf"(?:\.part\d+)?\.rar|\.zip|\.7z|{_TAR_SUFFIX}", re.IGNORECASE)
+_SUFFIX = re.compile(rf"(?<=.)(?:(?:\.part\d+)?\.rar|\.zip|\.7z|{_TAR_SUFFIX})\Z", re.IGNORECASE)
 _NEW_VOLUME = re.compile(r"(?P<stem>.+\.part)(?P<number>\d+)(?P<suffix>\.rar)", re.IGNORECASE)
 _OLD_VOLUME = re.compile(r"(?P<stem>.+)\.[r-z]\d\d", re.IGNORECASE)
 _MAGIC = (

@@ -18,7 +18,7 @@ from zsl_bench.archives.kinds import largest_archive
 from zsl_bench.archives.room import check_room, size_of
 from zsl_bench.archives.tools import UnpackerError, find_unpackers, run_unpacker
 from zsl_bench.archives.writer import FolderWriter
-from zsl_bench.errors import DatasetError
+from zsl_bench.errors import DatasetError, listing
 
 if TYPE_CHECKING:
     import rarfile
@@ -38,8 +38,8 @@ class RarArchive:
         name: What it is called in messages.
 
     Raises:
-        ArchiveError: It is damaged, truncated or encrypted, a volume is missing, it holds links,
-            or a name is unsafe.
+        ArchiveError: It is damaged, truncated or encrypted, a volume is missing, or a name is
+            unsafe.
     """
 
     def __init__(self, path: Path, name: str) -> None:
@@ -65,14 +65,15 @@ class RarArchive:
         self.largest_inner = largest_archive(self._contents)
 
     def extract(self, folder: Path, counter: Counter) -> Contents:
-        """Unpack it into an empty folder.
+        """Unpack it into an empty folder; links are left out.
 
         Members that are only stored are read here. Others are unpacked by one run of an installed
         unpacker, and what comes out is compared with the listing, checksums included; where one
         unpacker fails, the next is tried.
 
         Raises:
-            ArchiveError: It is damaged, or no installed unpacker can read it.
+            ArchiveError: It is damaged, no installed unpacker can read it, or it has links and
+                needs an unpacker, which might write through them.
             DatasetError: There is no unpacker.
         """
         if self._is_stored:
@@ -100,6 +101,12 @@ class RarArchive:
             raise self._damaged(str(error)) from error
 
     def _extract_by_tool(self, folder: Path, counter: Counter) -> None:
+        if self._contents.left_out:
+            raise ArchiveError(
+                f"unpack {self._name}",
+                found=f"links, which a program might follow: {listing(self._contents.left_out)}",
+                fix="unpack it by hand if you trust it, and give the folder",
+            )
         unpackers = find_unpackers()
         if not unpackers:
             raise DatasetError(
@@ -142,27 +149,25 @@ class RarArchive:
             )
 
     def _listed(self, archive: rarfile.RarFile) -> Contents:
-        members, folders = [], []
+        members, folders, left_out = [], [], []
         for info in archive.infolist():
             name = safe_name(self._name, _name(info))
             if info.is_dir():
                 folders.append(name)
+            elif _is_link(info):
+                left_out.append(name)
             else:
                 members.append(self._member(info, name))
                 self._infos[name] = info
-        contents = Contents(members=tuple(members), folders=tuple(folders))
+        contents = Contents(
+            members=tuple(members), folders=tuple(folders), left_out=tuple(left_out)
+        )
         return checked(self._name, contents)
 
     def _member(self, info: Any, name: str) -> Member:  # noqa: ANN401 - rarfile has no types
         copy_of = None
-        if info.file_redir is not None and info.file_redir[0] in _COPIES:
+        if info.file_redir is not None:
             copy_of = safe_name(self._name, info.file_redir[2])
-        elif not info.is_file():
-            raise ArchiveError(
-                f"unpack {self._name}",
-                found=f"a link, {name!r}",
-                fix="unpack it by hand and give the folder",
-            )
         return Member(name=name, size=info.file_size, crc=info.CRC, copy_of=copy_of)
 
     def _check_whole(self, ends: dict[str, int]) -> None:
@@ -189,6 +194,12 @@ def _broken() -> tuple[type[Exception], ...]:
 def _extend(ends: dict[str, int], block: Any) -> None:  # noqa: ANN401 - rarfile has no types
     end = block.data_offset + block.add_size
     ends[block.volume_file] = max(ends.get(block.volume_file, 0), end)
+
+
+def _is_link(info: Any) -> bool:  # noqa: ANN401 - rarfile has no types
+    if info.file_redir is not None:
+        return info.file_redir[0] not in _COPIES
+    return not info.is_file()
 
 
 def _is_stored(info: Any) -> bool:  # noqa: ANN401 - rarfile has no types

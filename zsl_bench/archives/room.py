@@ -32,8 +32,8 @@ def no_room(what: str, found: str) -> DatasetError:
     """Return the error of a disk without room."""
     return DatasetError(
         f"unpack {what}",
-        found=f"a full disk: {found}",
-        fix="free some space or choose another disk",
+        found=f"too little space: {found}",
+        fix="free some space, or unpack to another disk with --unpack-to",
     )
 
 

@@ -64,7 +64,7 @@ class State:
             raise DatasetError(
                 f"unpack into {self._folder}",
                 found=(error.strerror or str(error)).lower(),
-                fix="choose a folder that can be written to",
+                fix="choose a folder that can be written to with --unpack-to",
             ) from error
         with stream:
             if not _lock(stream.fileno()):

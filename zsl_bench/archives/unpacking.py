@@ -97,7 +97,7 @@ def unpack(archive: Path, into: Path, *, progress: ArchiveProgress | None = None
     The kind is told by the first bytes: rar (of either format and in volumes), zip, and tar, plain
     or compressed, whole or cut into pieces. An archive within it, such as the 51 of
     ``hmdb51_org.rar``, is unpacked where it lies and removed; where it has files at its top, they
-    go to a folder named after it. Links are left out of zip and tar, and make a rar refused.
+    go to a folder named after it. Links are left out; a compressed rar with links is refused.
 
     An archive is unpacked into a hidden folder of ``into``, and moved to its place when it is
     whole. A run that was stopped goes on with what is not finished, and what is finished (by name,
@@ -114,7 +114,7 @@ def unpack(archive: Path, into: Path, *, progress: ArchiveProgress | None = None
         DatasetError: There is no room or no program that unpacks rar, or a folder or file may not
             be read or written.
     """
-    first = _located(archive)
+    first = _located(archive.absolute())
     key = _key_of(volumes_of(first), parent="", own_folder=False)
     task = _Task(path=first, name=first.name, parent="", own_folder=False, key=key)
     return _unpack_all([task], into, progress)
@@ -137,10 +137,12 @@ def unpack_folder(folder: Path, into: Path, *, progress: ArchiveProgress | None 
         DatasetError: There is no archive, and as of :func:`unpack`.
     """
     archives = find_archives(folder)
+    if into.resolve() != folder.resolve():
+        archives = tuple(a for a in archives if not a.resolve().is_relative_to(into.resolve()))
     if not archives:
         raise DatasetError(
             f"archives in {shown_name(str(folder))}",
-            found="none" if folder.is_dir() else "no such folder",
+            found="no archives" if folder.is_dir() else "no such folder",
             fix="give the folder with the .rar, .zip or .tar.gz files",
         )
     tasks = []
@@ -154,6 +156,7 @@ def unpack_folder(folder: Path, into: Path, *, progress: ArchiveProgress | None 
 
 
 def _unpack_all(tasks: Sequence[_Task], into: Path, progress: ArchiveProgress | None) -> Unpacked:
+    into = into.absolute()
     state = State(into)
     with state.locked(), _os_errors_told(into):
         state.clear({task.key for task in tasks})
@@ -243,7 +246,7 @@ class _Run:
     def _extract(self, archive: _Archive, content: Path, shown: str) -> Contents:
         if self._progress is None:
             return archive.extract(content, Counter(None))
-        self._progress.start(shown, total=archive.files, done=0)
+        self._progress.start(f"unpacking {shown}", total=archive.files, done=0)
         try:
             return archive.extract(content, Counter(self._progress))
         finally:
@@ -260,7 +263,7 @@ class _Run:
             raise ArchiveError(
                 f"unpack {task.name} into {shown_name(str(self._into))}",
                 found=f"other files of the same name there ({len(others):,}): {listing(others)}",
-                fix="move them away, or choose another folder",
+                fix="move them away, or unpack to an empty folder with --unpack-to",
             )
         merge(waiting, self._into)
 
@@ -372,5 +375,5 @@ def _os_errors_told(into: Path) -> Iterator[None]:
         raise DatasetError(
             f"unpack into {shown_name(str(into))}",
             found=f"{reason}{place}",
-            fix="check the path and its permissions, or choose another folder",
+            fix="check the path and its permissions, or unpack to another folder with --unpack-to",
         ) from error

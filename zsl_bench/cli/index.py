@@ -12,7 +12,7 @@ from zsl_bench.cli.render import FOUND, INTERRUPTED, console, print_json
 from zsl_bench.errors import listing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from rich.console import Console
 
@@ -121,20 +121,24 @@ def _print(
 ) -> None:
     from zsl_bench.indexing import check_lines
 
-    lines = [*check_lines(check), *(line for found in shared for line in _shared_lines(found))]
+    at_hand = {video.id for video in check.manifest.videos}
+    lines = [*check_lines(check)]
+    lines += [line for found in shared for line in _shared_lines(found, at_hand)]
     lines += [f"{what} written: {path}" for what, path in written if path is not None]
     for line in lines:
         to.print(line, soft_wrap=True)
 
 
-def _shared_lines(found: SharedVideos) -> list[str]:
+def _shared_lines(found: SharedVideos, at_hand: Collection[str]) -> list[str]:
+    rows = [row for row in found.test_rows if row in at_hand]
+    missing = len(found.test_rows) - len(rows)
     if not found.test_rows:
         lines = [f"shared with {found.train}: nothing found"]
     else:
         kinds = (("id", found.ids), ("source", found.groups), ("content", found.contents))
         counts = ", ".join(f"{len(these):,} by {kind}" for kind, these in kinds if these)
-        rows = listing(found.test_rows, limit=3)
-        lines = [
-            f"shared with {found.train}: {len(found.test_rows):,} rows here ({counts}): {rows}"
-        ]
+        beside = f", and {missing:,} that are missing here" if missing else ""
+        named = f": {listing(rows, limit=3)}" if rows else ""
+        here = f"{len(rows):,} of {len(at_hand):,} rows here"
+        lines = [f"shared with {found.train}: {here}{named}{beside} ({counts})"]
     return [*lines, *(f"  not compared, {reason}" for reason in found.not_compared)]

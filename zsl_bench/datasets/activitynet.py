@@ -345,7 +345,7 @@ def _segment_rows(annotations: Annotations) -> tuple[dict[str, Video], dict[str,
             if 0 <= annotation.start < annotation.end:
                 rows[name] = _row(video, annotation.label, ordinal, annotation)
             else:
-                left_out[name] = "no time between start and end"
+                left_out[name] = "no times with 0 <= start < end"
     return rows, left_out
 
 

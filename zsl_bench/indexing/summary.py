@@ -73,6 +73,12 @@ def check_lines(check: Check) -> tuple[str, ...]:
     if short:
         shown = (f"{name} {at_hand} of {expected}" for name, at_hand, expected in short)
         lines.append(f"classes short of videos: {len(short):,} ({listing(shown, limit=_CLASSES)})")
+    empty = facts["num_classes"] - facts["classes"]
+    if empty and facts["expected_videos"] is None:
+        lines.append(
+            f"classes without videos: {empty:,} of {facts['num_classes']:,}; no list tells what "
+            "should be there"
+        )
     notes = [*facts["notes"], *facts["check_notes"]]
     lines += notes[:_MOST_NOTES]
     if len(notes) > _MOST_NOTES:
@@ -84,8 +90,9 @@ def check_lines(check: Check) -> tuple[str, ...]:
 def _totals(facts: Mapping[str, Any]) -> str:
     total = facts["expected_videos"]
     of = "" if total is None else f" of {total:,}"
+    noun = "rows" if facts["files"]["count"] < facts["videos"] else "videos"
     return (
-        f"{facts['dataset']}, {facts['split']}: {facts['videos']:,}{of} videos, "
+        f"{facts['dataset']}, {facts['split']}: {facts['videos']:,}{of} {noun}, "
         f"{facts['classes']} of {facts['num_classes']} classes, {facts['groups']:,} groups"
     )
 
@@ -132,9 +139,13 @@ def _more(found: Mapping[str, Any]) -> str:
 
 def _verdict(facts: Mapping[str, Any]) -> str:
     readable = facts["videos"] - facts["unreadable"]
+    noun = "rows" if facts["files"]["count"] < facts["videos"] else "videos"
+    told = "can be read" if facts["level"] != "names" else "are there, not opened"
     if not facts["problems"]:
-        return f"no problems: all {readable:,} videos can be read"
-    return f"problems: {facts['problems']:,}; {readable:,} videos can be read"
+        return f"no problems: all {readable:,} {noun} {told}"
+    at_hand = facts["problems"] - facts["missing"]
+    of_files = f" ({at_hand:,} of files at hand)" if facts["missing"] and at_hand else ""
+    return f"problems: {facts['problems']:,}{of_files}; {readable:,} {noun} {told}"
 
 
 def _example(finding: Finding) -> str:
