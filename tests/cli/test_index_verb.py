@@ -137,6 +137,8 @@ def test_a_second_check_opens_nothing(archery):
         (("ucf101", "UCF-101", "--split", "testlist04"), "did you mean"),
         (("ucf101", "hub:org/name@main"), "--unpack-to"),
         (("toys", "UCF-101", "--images", "--split", "x"), "leave them out"),
+        (("ucf101", "UCF-101", "--annotations", "own.csv"), "another name to read a list"),
+        (("ucf101", "UCF-101", "--detail", "d.txt"), "without .csv or .json"),
     ],
 )
 def test_errors_are_one_line(archery, monkeypatch, tmp_path, arguments, words):

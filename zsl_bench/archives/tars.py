@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 20
 _BLOCK = 512
+_READ = 256 * _BLOCK  # tarfile copies what is left of it at every header
 _BROKEN = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, ValueError)
 
 
@@ -80,7 +81,7 @@ class TarArchive:
         left_out: list[str] = []
         end = 0
         # what is read from is no file object to the type checker, but has all that tarfile needs
-        with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r|", bufsize=_CHUNK) as tar:
+        with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r|", bufsize=_READ) as tar:
             for info in tar:
                 end = info.offset_data + (-(-info.size // _BLOCK) * _BLOCK if info.isreg() else 0)
                 if info.isdir():

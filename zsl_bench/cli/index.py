@@ -89,9 +89,11 @@ def index(
     was, and files that did not change are not probed twice.
     """
     from zsl_bench.assessment.shared_videos import shared_videos
-    from zsl_bench.indexing import check_summary, index_dataset, write_detail
+    from zsl_bench.indexing import check_detail_name, check_summary, index_dataset, write_detail
     from zsl_bench.videos import Manifest
 
+    if detail is not None:
+        check_detail_name(detail)
     others = [Manifest.load(file) for file in overlap_with]
     bar = FileBar()
     try:

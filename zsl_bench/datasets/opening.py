@@ -67,6 +67,12 @@ def open_dataset(
         >>> open_dataset("ucf101", "UCF-101", test_list="testlist01")  # doctest: +SKIP
     """
     dataset, root = dataset_name(name), Path(path).expanduser()
+    if annotations is not None and dataset in LISTED:
+        raise DatasetError(
+            f"annotations for {dataset}",
+            found="a data set that needs none, as its official list is known",
+            fix="leave them out, or give the data set another name to read a list of your own",
+        )
     if root.suffix.casefold() == ".json" and root.is_file():
         return _from_manifest(dataset, root, test_list)
     request = DatasetRequest(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from zsl_bench.indexing.cache import ProbeCache
 from zsl_bench.indexing.check import Check, CheckArguments, check_manifest
-from zsl_bench.indexing.detail import write_detail
+from zsl_bench.indexing.detail import check_detail_name, write_detail
 from zsl_bench.indexing.findings import Finding, find_problems
 from zsl_bench.indexing.probe import FileProbe, SegmentProbe
 from zsl_bench.indexing.progress import IndexProgress
@@ -26,6 +26,7 @@ __all__ = [
     "IndexProgress",
     "ProbeCache",
     "SegmentProbe",
+    "check_detail_name",
     "check_lines",
     "check_manifest",
     "check_summary",

@@ -47,17 +47,26 @@ def write_detail(check: Check, path: str | Path) -> None:
     Raises:
         ResultError: The name ends otherwise, or the file cannot be written.
     """
-    path = Path(path)
-    suffix = path.suffix.casefold()
-    if suffix == ".json":
+    path = check_detail_name(path)
+    if path.suffix.casefold() == ".json":
         write_json(path, {**_heading(check), "files": list(_lines(check, segments=True))})
-    elif suffix == ".csv":
-        with atomic_write(path) as stream:
-            stream.write(_as_csv(check).encode("utf-8", "backslashreplace"))
-    else:
+        return
+    with atomic_write(path) as stream:
+        stream.write(_as_csv(check).encode("utf-8", "backslashreplace"))
+
+
+def check_detail_name(path: str | Path) -> Path:
+    """Return the path of a detail file, whose ending tells the format.
+
+    Raises:
+        ResultError: It ends neither in ``.csv`` nor in ``.json``.
+    """
+    path = Path(path)
+    if path.suffix.casefold() not in (".csv", ".json"):
         raise ResultError(
             f"write {path}", found="a name without .csv or .json", fix="give one of these endings"
         )
+    return path
 
 
 def _heading(check: Check) -> dict[str, Any]:
