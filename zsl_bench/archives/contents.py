@@ -106,10 +106,11 @@ def _is_utf8(name: str) -> bool:
 
 
 def checked(archive: str, contents: Contents) -> Contents:
-    """Return contents whose files have one place each.
+    """Return contents that are not empty and whose files have one place each.
 
     Raises:
-        ArchiveError: Two files have one name, a file is also a folder, or a copy has no original.
+        ArchiveError: There is nothing, two files have one name, a file is also a folder, or a copy
+            has no original.
     """
     names = {member.name: member for member in contents.members}
     folders = {*contents.folders, *_parents(names)}
@@ -120,7 +121,9 @@ def checked(archive: str, contents: Contents) -> Contents:
         if member.copy_of is not None and not _is_original(names.get(member.copy_of))
     ]
     problem = None
-    if len(names) < len(contents.members):
+    if not (contents.members or contents.folders or contents.left_out):
+        problem = "nothing in it"
+    elif len(names) < len(contents.members):
         problem = f"more than one member named {_first_repeated(contents.members)!r}"
     elif both:
         problem = f"{both[0]!r} as a file and as a folder"
@@ -130,7 +133,7 @@ def checked(archive: str, contents: Contents) -> Contents:
         raise ArchiveError(
             f"unpack {archive}",
             found=problem,
-            fix="unpack it by hand and give the folder",
+            fix="download it again, or unpack it by hand and give the folder",
         )
     return contents
 

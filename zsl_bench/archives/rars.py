@@ -48,17 +48,15 @@ class RarArchive:
         self._path = path
         self._name = name
         self._infos: dict[str, Any] = {}
-        ends: dict[str, int] = {}
+        seen = _Seen()
         try:
-            with rarfile.RarFile(
-                str(path), errors="strict", info_callback=lambda block: _extend(ends, block)
-            ) as archive:
+            with rarfile.RarFile(str(path), errors="strict", info_callback=seen.add) as archive:
                 self._check_readable(archive)
                 self._contents = self._listed(archive)
                 self._volumes = tuple(Path(volume) for volume in archive.volumelist())
         except _broken() as error:
             raise self._damaged(str(error)) from error
-        self._check_whole(ends)
+        self._check_whole(seen)
         self._is_stored = all(_is_stored(info) for info in self._infos.values())
         self.files = len(self._contents.members)
         self.least_size = self._contents.size
@@ -170,9 +168,13 @@ class RarArchive:
             copy_of = safe_name(self._name, info.file_redir[2])
         return Member(name=name, size=info.file_size, crc=info.CRC, copy_of=copy_of)
 
-    def _check_whole(self, ends: dict[str, int]) -> None:
+    def _check_whole(self, seen: _Seen) -> None:
+        import rarfile
+
+        if rarfile.get_rar_version(str(self._path)) == rarfile.RAR_V5 and not seen.is_ended:
+            raise self._damaged("it ends without an end mark")
         for volume in self._volumes:
-            size, wanted = volume.stat().st_size, ends.get(str(volume), 0)
+            size, wanted = volume.stat().st_size, seen.ends.get(str(volume), 0)
             if size < wanted:
                 raise self._damaged(f"{volume.name} has {size:,} of at least {wanted:,} bytes")
 
@@ -191,9 +193,22 @@ def _broken() -> tuple[type[Exception], ...]:
     return (rarfile.Error, struct.error, ValueError, LookupError, TypeError, OverflowError)
 
 
-def _extend(ends: dict[str, int], block: Any) -> None:  # noqa: ANN401 - rarfile has no types
-    end = block.data_offset + block.add_size
-    ends[block.volume_file] = max(ends.get(block.volume_file, 0), end)
+class _Seen:
+    """What was met while an archive was listed: where each volume ends, and the mark at its end.
+
+    Old archives of RAR 4 have no such mark.
+    """
+
+    def __init__(self) -> None:
+        self.ends: dict[str, int] = {}
+        self.is_ended = False
+
+    def add(self, block: Any) -> None:  # noqa: ANN401 - rarfile has no types
+        import rarfile
+
+        end = block.data_offset + block.add_size
+        self.ends[block.volume_file] = max(self.ends.get(block.volume_file, 0), end)
+        self.is_ended = block.type == rarfile.RAR_BLOCK_ENDARC
 
 
 def _is_link(info: Any) -> bool:  # noqa: ANN401 - rarfile has no types
@@ -215,9 +230,9 @@ def _name(info: Any) -> str:  # noqa: ANN401 - rarfile has no types
         try:
             raw.decode()
         except UnicodeDecodeError:
-            return raw.decode("utf-8", "surrogateescape")
+            return raw.decode("utf-8", "surrogateescape").replace("\\", "/")
     name: str = info.filename
-    return name
+    return name.replace("\\", "/")
 
 
 def _time(info: Any) -> float | None:  # noqa: ANN401 - rarfile has no types

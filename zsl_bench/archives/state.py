@@ -78,6 +78,8 @@ class State:
     def clear(self, keys: Collection[str] = ()) -> None:
         """Remove what stopped runs left, except what the archives of some keys can go on with."""
         for child in self._own.iterdir():
+            if child.name.endswith(".part"):
+                child.unlink()
             is_waiting = child.name.startswith(_WAITING)
             if child.name.startswith(_WORK) or (is_waiting and _top_key(child.name) not in keys):
                 remove_tree(child)

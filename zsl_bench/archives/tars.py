@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 20
 _BLOCK = 512
-_READ = 256 * _BLOCK  # tarfile copies what is left of it at every header
+_READ = 64 * _BLOCK  # tarfile copies what is left of it at every header
 _BROKEN = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, ValueError)
 
 
