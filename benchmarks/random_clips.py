@@ -14,8 +14,8 @@ ratios of each run the median and range. The files lie in the page cache.
     python benchmarks/random_clips.py [--runs 9] [--files 12] [--quick] [--json] [VIDEO ...]
 
 ``--quick`` only checks that our clips and OpenCV's agree to 1e-3 levels. Otherwise the exit code is
-1 where they do not, or where the ratios of prepared to original files, read by the package, have a
-geometric mean over the kinds of less than three quarters of the goal, which is 3.
+1 where they do not, or where prepared files of any kind give less than three times as many clips a
+second as the originals, read by the package. UCF101's AVI files do not reach that yet.
 """
 
 from __future__ import annotations
@@ -48,7 +48,6 @@ SHARED = Path(__file__).parents[2] / "shared" / "data" / "videos"
 REAL = {"ucf101 avi": "ucf101/**/*.avi", "kinetics mp4": "kinetics/**/*.mp4"}
 STAND_INS = {"ucf101 avi": "ucf", "kinetics mp4": "kinetics"}
 GOAL = 3.0
-FLOOR = 0.75
 
 
 def ours(path: Path, seed: int) -> np.ndarray:
@@ -143,8 +142,7 @@ def compare(kind: str, files: Sequence[Path], arguments: argparse.Namespace) -> 
 
 def is_fast(rows: Sequence[dict[str, Any]]) -> bool:
     """Tell whether prepared files are as much faster than the originals as they should be."""
-    ratios = [row["ways"]["original"]["ratio"] for row in rows if row["ways"]]
-    return not ratios or statistics.geometric_mean(ratios) >= FLOOR * GOAL
+    return all(row["ways"]["original"]["ratio"] >= GOAL for row in rows if row["ways"])
 
 
 def show(row: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -177,8 +176,3 @@ def _difference(one: dict[str, Any], other: dict[str, Any]) -> str:
         for name in names
         if flat[0].get(name) != flat[1].get(name)
     )
-
-
-def is_prepared_folder(folder: Path) -> bool:
-    """Return whether a journal lies in a folder."""
-    return os.path.lexists(folder / _FILE)
