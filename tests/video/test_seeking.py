@@ -254,6 +254,22 @@ def test_damage_after_the_key_frame(make_video, tmp_path, data, name):
     assert_same(one, other)
 
 
+@pytest.mark.parametrize("frame", range(32, 48))
+@pytest.mark.parametrize("name", STEADY_GROUPS)
+def test_a_damaged_frame_that_is_shown_after_those_made_from_it(name, frame, make_video, tmp_path):
+    source = make_video(name, **STEADY_GROUPS[name])
+    with av.open(str(source)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    path = tmp_path / name
+    for at in range(packets[frame].pos + 4, packets[frame].pos + packets[frame].size, 5):
+        damaged = bytearray(source.read_bytes())
+        damaged[at] ^= 1
+        path.write_bytes(damaged)
+        for wanted in ([33], [35, 41]):
+            one, other = (outcome(path, wanted, skip=skip) for skip in (True, False))
+            assert_same(one, other)
+
+
 def counting(monkeypatch):
     for module in (clips, training_clips):
         monkeypatch.setattr(module, "VideoReader", lambda path, **_: VideoReader(path))

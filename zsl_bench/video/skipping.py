@@ -53,6 +53,7 @@ class FrameSource:
         self._held: deque[Packet[VideoStream]] = deque()
         self._ready: deque[VideoFrame] = deque()
         self._fed: list[int] = []
+        self._latest: dict[int, int] = {}
         self._skipped = False
         self._used = False
 
@@ -66,7 +67,7 @@ class FrameSource:
         Raises:
             DoubtError: Frames were left out whose number is not certain.
         """
-        while len(self._ready) <= self._waiting:
+        while self._waits():
             if not self._held:
                 self._look_ahead(target)
             if not self._held:
@@ -77,12 +78,22 @@ class FrameSource:
         if not self._ready:
             return None
         self.position += 1
-        return self._ready.popleft()
+        frame = self._ready.popleft()
+        self._latest.pop(frame.pts or 0, None)
+        return frame
 
-    @property
-    def _waiting(self) -> int:
-        """How many later frames may be what the next one was made from, and so have to be sound."""
-        return self._check.depth if self._skipped and self._check is not None else 0
+    def _waits(self) -> bool:
+        """Tell whether the next frame, or one that it may be made from, was not seen yet.
+
+        Frames are made from others that decode before them. Of those, the one that is shown last
+        has to have come out sound as well where packets were left out.
+        """
+        if not self._ready:
+            return True
+        following, last = self._ready[0].pts, self._ready[-1].pts
+        if not self._skipped or following is None or last is None:
+            return False
+        return last < self._latest.get(following, following)
 
     def _look_ahead(self, target: int) -> None:
         """Read the next packet, or all up to the target's, dropping what it does not need."""
@@ -108,6 +119,7 @@ class FrameSource:
         self._used, self._skipped, self.position = False, True, number
         for passed in (self._fed, self._ready, self._held):
             passed.clear()
+        self._latest.clear()
         self._held.append(packet)
 
     def _decode(self, packet: Packet[VideoStream]) -> None:
@@ -115,7 +127,7 @@ class FrameSource:
 
         self._used = True
         if self._check is not None and packet.size:
-            heappush(self._fed, packet.pts or 0)
+            self._feed(packet.pts or 0)
         try:
             frames = packet.decode()
         except av.error.FFmpegError:
@@ -124,6 +136,11 @@ class FrameSource:
         self._ready.extend(frames)
         if self._check is not None and any(not self._is_next(frame) for frame in frames):
             self._doubt()
+
+    def _feed(self, shown: int) -> None:
+        """Note a packet by when its frame is shown, with the latest such time of those before."""
+        self._latest[shown] = max([shown, *self._latest.values()])
+        heappush(self._fed, shown)
 
     def _is_next(self, frame: VideoFrame) -> bool:
         """Tell whether a frame is the one that was due, and is made from its packets only."""
