@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -13,6 +14,7 @@ from zsl_bench.errors import ZslBenchError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import TracebackType
 
 MAX_WORKERS = 16
 _DEATH = re.compile(r"DataLoader worker \(pid.*(exited unexpectedly|is killed by signal)")
@@ -72,3 +74,18 @@ def signal_kept() -> Iterator[None]:
     before = signal.getsignal(signal.SIGCHLD)
     yield
     signal.signal(signal.SIGCHLD, before)
+
+
+def keep_quiet(_worker: int = 0) -> None:
+    """In a decoding process, print nothing where the process that it decodes for breaks off.
+
+    Frames are handed over by a thread of the decoding process, which prints a traceback where the
+    other side goes away in the middle, as it does on Ctrl-C. Any other error is printed as before.
+    """
+    printed = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, (EOFError, ConnectionError)):
+            printed(kind, error, trace)
+
+    sys.excepthook = hook

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zsl_bench.errors import VideoError
 from zsl_bench.video import load_clips
-from zsl_bench.workers import next_item, signal_kept
+from zsl_bench.workers import keep_quiet, next_item, signal_kept
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -83,6 +83,7 @@ def load_videos(
         sampler=list(positions),
         num_workers=workers,
         prefetch_factor=2 if workers else None,
+        worker_init_fn=keep_quiet if workers else None,
     )
     with signal_kept():
         items = iter(loader)

@@ -14,7 +14,7 @@ from zsl_bench.baselines.training.modes import Stop
 from zsl_bench.baselines.training.sampler import sample_generator
 from zsl_bench.errors import DatasetError, VideoError, ZslBenchError
 from zsl_bench.video import load_image_clip, load_training_clip
-from zsl_bench.workers import death_told, next_item, signal_kept
+from zsl_bench.workers import death_told, keep_quiet, next_item, signal_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -213,5 +213,6 @@ def leave_signals(_worker: int) -> None:
     SIGTERM stays deadly: it is also how a process that fails ends its workers.
     """
     torch.set_num_threads(1)
+    keep_quiet()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
