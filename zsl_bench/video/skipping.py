@@ -3,7 +3,8 @@
 All packets are read, in order; those before the last key frame at or before the wanted frame are
 not decoded. The number of that key frame is the number of packets before it, which is exact where
 each of them makes one frame and none is shown after it. That is checked of every packet, and of
-what decodes; on any doubt the answer is to count from the start.
+what decodes; on any doubt the answer is to count from the start. The decoder is told to let no
+error pass: what it would otherwise mend with whatever it decoded before is a doubt.
 """
 
 from __future__ import annotations
@@ -50,6 +51,9 @@ class FrameSource:
         self._packets = read_packets(container, stream)
         self._stream = stream
         self._check = _PacketCheck.of(container, stream) if skip else None
+        self._strict = self._check is not None
+        if self._strict:
+            stream.codec_context.options = {"err_detect": "explode"}
         self._held: deque[Packet[VideoStream]] = deque()
         self._ready: deque[VideoFrame] = deque()
         self._fed: list[int] = []
@@ -131,7 +135,8 @@ class FrameSource:
         try:
             frames = packet.decode()
         except av.error.FFmpegError:
-            self._doubt()
+            if self._strict:
+                raise DoubtError from None
             return
         self._ready.extend(frames)
         if self._check is not None and any(not self._is_next(frame) for frame in frames):
