@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import inspect
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import (
     TYPE_CHECKING,
     Literal,
@@ -29,12 +31,13 @@ from zsl_bench.files import sha256_file
 from zsl_bench.video import ClipSpec, clip_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Sequence
 
     from torch import Tensor
 
     from zsl_bench.wordvectors import ClassVectors
 
+Setting: TypeAlias = str | int | float | bool
 TrainingData: TypeAlias = tuple[ClassSet, ...] | Literal["open"] | None
 
 _Made = TypeVar("_Made")
@@ -65,6 +68,8 @@ class ModelCard:
             class vectors are made of words.
         trained_on: Classes of the labelled training data.
         pretrained_on: Classes of the pretraining data.
+        settings: What else the model's numbers depend on, such as its prompts; part of a result's
+            identity. Names to text, numbers or truth values.
         licence: Licence of the weights.
         citation: How to cite the model.
         description: One line for listings.
@@ -79,6 +84,7 @@ class ModelCard:
     rules: str = RULES
     trained_on: TrainingData = None
     pretrained_on: TrainingData = None
+    settings: Mapping[str, Setting] = field(default_factory=dict)
     licence: str = ""
     citation: str = ""
     description: str = ""
@@ -103,6 +109,7 @@ class ModelCard:
         for field_name in ("trained_on", "pretrained_on"):
             declared = _declared(getattr(self, field_name), field_name, self.name)
             object.__setattr__(self, field_name, declared)
+        object.__setattr__(self, "settings", _checked_settings(self.settings, asked))
 
     def declared(self) -> dict[str, object]:
         """Return the two declarations in a form that JSON holds and a digest can cover."""
@@ -110,6 +117,17 @@ class ModelCard:
             "trained_on": declaration_json(self.trained_on),
             "pretrained_on": declaration_json(self.pretrained_on),
         }
+
+
+def _checked_settings(settings: object, asked: str) -> Mapping[str, Setting]:
+    if not isinstance(settings, Mapping) or not all(
+        isinstance(name, str) and isinstance(value, (str, int, float))
+        for name, value in settings.items()
+    ):
+        raise ModelError(
+            asked, found=f"settings {settings!r}"[:120], fix="give names to text or numbers"
+        )
+    return MappingProxyType(dict(settings))
 
 
 def check_policy(policy: str, clip: ClipSpec, asked: str) -> None:
@@ -176,12 +194,51 @@ class LoadOptions:
         vectors: Word vectors; None for the weights folder's own or the bundled subset.
         allow_approximate: Let a hash stand in for a word without a vector.
         device: Where to put the model, such as ``cpu`` or ``cuda:0``.
+        settings: Settings of the model by name, such as ``prompts``, as the user wrote them.
+        trust_remote_code: Whether code that comes with downloaded weights may be run.
     """
 
     weights: Path | None = None
     vectors: str | None = None
     allow_approximate: bool = False
     device: str = "cpu"
+    settings: Mapping[str, str] = field(default_factory=dict)
+    trust_remote_code: bool = False
+
+
+def parse_settings(given: Sequence[str]) -> dict[str, str]:
+    """Return settings of a model from ``NAME=VALUE`` texts.
+
+    Raises:
+        ModelError: A text is not of that form, or a name comes twice.
+    """
+    settings: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise ModelError(
+                f"model setting {text!r}", found="no NAME=VALUE", fix="write it as prompts=photo-of"
+            )
+        if name in settings:
+            raise ModelError(f"model setting {name}", found="it is given twice", fix="give it once")
+        settings[name] = value
+    return settings
+
+
+def check_settings(options: LoadOptions, known: Iterable[str], asked: str) -> None:
+    """Refuse settings that a model does not have.
+
+    Raises:
+        ModelError: A setting is unknown.
+    """
+    names = tuple(known)
+    for name in options.settings:
+        if name not in names:
+            raise ModelError(
+                asked,
+                found=f"the setting {name!r}",
+                fix=near_matches(name, names) if names else "leave it out; it has no settings",
+            )
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ import importlib.util
 import inspect
 import sys
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -30,6 +30,7 @@ _CODE_FILE = "model.py"
 _CONFIG_FILE = "config.json"
 _WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".tar", ".pkl")
 _SPELLINGS = "an installed name, hub:org/repo@revision, path:dir-or-file or py:package.module:load"
+_LIBRARIES = ("mteb", "open_clip", "torchvision", "transformers")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,8 @@ def load_model(
     Args:
         reference: ``name`` of an installed model; ``hub:org/repo@revision``, a weights folder on
             the Hub; ``path:dir-or-file``, a weights folder or file, or a ``model.py`` that has
-            ``load``; ``py:package.module:load``.
+            ``load``; ``py:package.module:load``; or a model of a library through its adapter:
+            ``transformers:``, ``open_clip:``, ``mteb:`` or ``torchvision:`` and its name there.
         options: What the loader is told. A loader takes them as a first parameter ``options``.
 
     Raises:
@@ -207,8 +209,18 @@ def _load_hub(reference: str, options: LoadOptions, asked: str) -> Any:  # noqa:
     return load_from_hub(reference, options)
 
 
+def _load_from_library(library: str, name: str, options: LoadOptions, _asked: str) -> Any:  # noqa: ANN401
+    """Load a model of a library through its adapter."""
+    return importlib.import_module(f"zsl_bench.adapters.{library}").load(name, options)
+
+
 _SCHEMES: Mapping[str, Callable[[str, LoadOptions, str], Any]] = MappingProxyType(
-    {"hub": _load_hub, "path": _load_path, "py": _load_python}
+    {
+        "hub": _load_hub,
+        "path": _load_path,
+        "py": _load_python,
+        **{library: partial(_load_from_library, library) for library in _LIBRARIES},
+    }
 )
 
 
@@ -274,16 +286,17 @@ def _moved(model: Any, options: LoadOptions, asked: str) -> Any:  # noqa: ANN401
 
 
 def _refuse_options(options: LoadOptions, asked: str) -> None:
-    """Refuse weights that a loader without the parameter ``options`` would drop in silence.
+    """Refuse what a loader without the parameter ``options`` would drop in silence.
 
     The vectors are the verdict's as well, and a permission need not be used.
     """
-    if options.weights is not None:
-        raise ModelError(
-            asked,
-            found=f"a loader that takes no options, and weights {options.weights} given",
-            fix="leave them out, or let the loader take options (zsl_bench.LoadOptions)",
-        )
+    for what, value in (("weights", options.weights), ("settings", listing(options.settings))):
+        if value:
+            raise ModelError(
+                asked,
+                found=f"a loader that takes no options, and {what} {value} given",
+                fix="leave them out, or let the loader take options (zsl_bench.LoadOptions)",
+            )
 
 
 def _refuse_weights(options: LoadOptions, asked: str) -> None:

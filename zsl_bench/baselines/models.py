@@ -11,7 +11,7 @@ from zsl_bench.baselines.weights import MODEL_FILE, load_weights, save_weights
 from zsl_bench.errors import ModelError, WeightsError
 from zsl_bench.files import read_asset, sha256_file
 from zsl_bench.hub import fetch_snapshot
-from zsl_bench.model import ModelCard
+from zsl_bench.model import ModelCard, check_settings
 from zsl_bench.video import ClipSpec
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def load_e2e_random(options: LoadOptions) -> BaselineModel:
     Raises:
         ModelError: Weights were given.
     """
+    check_settings(options, (), f"model {RANDOM_NAME!r}")
     if options.weights is not None:
         raise ModelError(
             f"model {RANDOM_NAME!r}",
@@ -124,6 +125,7 @@ def load_from_path(path: Path, options: LoadOptions) -> BaselineModel:
     Raises:
         WeightsError: Something is missing, damaged, unsafe to read, or of another network.
     """
+    check_settings(options, (), f"weights {path}")
     return load_weights(
         path,
         vectors=options.vectors,
@@ -143,6 +145,7 @@ def load_from_hub(reference: str, options: LoadOptions, *, sha256: str = "") -> 
     Raises:
         WeightsError: It cannot be fetched, or is no weights folder of this package.
     """
+    check_settings(options, (), f"hub:{reference}")
     snapshot = fetch_snapshot(reference)
     file = snapshot.path / MODEL_FILE
     if sha256 and file.exists() and sha256_file(file) != sha256:

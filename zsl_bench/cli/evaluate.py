@@ -38,8 +38,9 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 )
 @click.option(
     "--model", required=True, metavar="REF",
-    help="An installed name, path:FILE.py, path:FOLDER, hub:ORG/REPO@REVISION or "
-    "py:PACKAGE.MODULE:LOAD.",
+    help="An installed name, path:FILE.py, path:FOLDER, hub:ORG/REPO@REVISION, "
+    "py:PACKAGE.MODULE:LOAD, or a model of a library, such as transformers:ORG/REPO; see "
+    "list models.",
 )  # fmt: skip
 @click.option(
     "--data", required=True, multiple=True, callback=_pairs, metavar="DATASET=PATH",
@@ -67,6 +68,14 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @click.option(
     "--weights", type=click.Path(path_type=Path), help="Weights for a model given by name."
 )
+@click.option(
+    "--set", "model_settings", multiple=True, metavar="NAME=VALUE",
+    help="A setting of the model, such as prompts=photo-of. May be given several times.",
+)  # fmt: skip
+@click.option(
+    "--trust-remote-code", is_flag=True,
+    help="Let code that comes with downloaded weights run on this machine.",
+)  # fmt: skip
 @scoring_options
 @click.option(
     "--seen", multiple=True, callback=_pairs, metavar="DATASET=PATH",

@@ -24,7 +24,7 @@ from zsl_bench.evaluation.assemble import Plan, check_unreadable, match_seen, sc
 from zsl_bench.evaluation.runner import Runner
 from zsl_bench.evaluation.settings import Progress, Settings, SettingsArguments, Silent
 from zsl_bench.files import check_writable
-from zsl_bench.model import LoadOptions, Model, check_is_model
+from zsl_bench.model import LoadOptions, Model, check_is_model, parse_settings
 from zsl_bench.registry import load_model
 from zsl_bench.videos import Manifest
 
@@ -134,10 +134,11 @@ def _seen_manifest(seen: Mapping[str, str | Path | Manifest] | None) -> Manifest
 
 def _loaded(model: str | Model, settings: Settings) -> tuple[Model, torch.device]:
     device = choose_device(settings.device)
-    if not isinstance(model, str) and settings.weights is not None:
+    given = settings.weights or settings.model_settings
+    if not isinstance(model, str) and given:
         raise ModelError(
             f"evaluate {type(model).__name__}",
-            found=f"a loaded model, and weights {settings.weights}",
+            found=f"a loaded model, and weights or settings for it ({given})",
             fix="load it with them, or name it by its reference",
         )
     loaded = _load(model, settings, device) if isinstance(model, str) else model
@@ -151,6 +152,8 @@ def _load(reference: str, settings: Settings, device: torch.device) -> Model:
         vectors=settings.vectors,
         allow_approximate=settings.allow_approximate,
         device=str(device),
+        settings=parse_settings(settings.model_settings),
+        trust_remote_code=settings.trust_remote_code,
     )
     return load_model(reference, options=options)
 

@@ -41,6 +41,7 @@ def run_identity(
             "clip": asdict(card.clip),
             "pooling": card.pooling,
             "scores": card.scores if is_scoring(model) else "cosine",
+            **({"settings": dict(card.settings)} if card.settings else {}),
         },
         "manifest": _manifest_identity(manifest),
         "clip_policy": clip_policy(settings.policy or card.policy).name,
@@ -51,6 +52,7 @@ def run_identity(
             "vectors": vectors_digest,
             "allow_approximate": settings.allow_approximate,
             "weights": None if hashed else given_weights(settings.weights),
+            **({"model": sorted(settings.model_settings)} if settings.model_settings else {}),
         },
     }
 

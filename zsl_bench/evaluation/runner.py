@@ -184,6 +184,7 @@ class Runner:
             vectors=vectors,
             identity=identity,
             environment={
+                "weights_source": getattr(self.model, "source", None) or None,
                 "device": device_description(self.device),
                 "batch_size": batch_size,
                 "workers": workers,

@@ -23,6 +23,8 @@ class SettingsArguments(TypedDict, total=False):
     workers: int | None
     precision: str
     weights: Path | None
+    model_settings: tuple[str, ...]
+    trust_remote_code: bool
     vectors: str | None
     allow_approximate: bool
     allow_unreadable: bool
@@ -46,6 +48,8 @@ class Settings:
         workers: Processes that decode; 0 decodes in this one; None to choose by machine.
         precision: ``fp32``, or ``bf16`` for autocast.
         weights: Weights folder or file for a model given by name.
+        model_settings: Settings of the model, each ``NAME=VALUE``, such as ``prompts=photo-of``.
+        trust_remote_code: Let code that comes with downloaded weights run.
         vectors: Word-vector file or name; None for the bundled vectors.
         allow_approximate: Score with stand-ins for words without a vector.
         allow_unreadable: Put up with videos that do not decode.
@@ -66,6 +70,8 @@ class Settings:
     workers: int | None = None
     precision: str = "fp32"
     weights: Path | None = None
+    model_settings: tuple[str, ...] = ()
+    trust_remote_code: bool = False
     vectors: str | None = None
     allow_approximate: bool = False
     allow_unreadable: bool = False

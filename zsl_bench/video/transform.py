@@ -27,7 +27,7 @@ _CHOICES: dict[str, tuple[object, ...]] = {
     "resize": get_args(ResizeRule),
     "interpolation": get_args(Interpolation),
     "antialias": (False, True),
-    "crop": ("center",),
+    "crop": ("center", "squash"),
     "dtype": ("uint8", "float32"),
 }
 _LARGEST = 65_536
@@ -48,7 +48,9 @@ class ClipSpec:
             ``Resize``: the short side is exactly ``short_side``, the long side is rounded down.
         interpolation: ``bilinear`` or ``bicubic``.
         antialias: Whether a smaller image is low-pass filtered.
-        crop: ``center``; the offset is ``round((side - size) / 2)``, half to even.
+        crop: ``center``; the offset is ``round((side - size) / 2)``, half to even. ``squash`` crops
+            nothing: a frame becomes ``size`` x ``size`` whatever its shape; ``short_side`` is then
+            ``size`` and ``resize`` is ``exact``.
         dtype: ``float32`` keeps the unrounded levels (bicubic ones may leave [0, 255]). ``uint8``
             is what torch makes of uint8 images where ``antialias`` is set, and elsewhere the
             float levels, clipped and rounded half to even.
@@ -60,7 +62,7 @@ class ClipSpec:
     resize: ResizeRule = "brattoli2020"
     interpolation: Interpolation = "bilinear"
     antialias: bool = False
-    crop: Literal["center"] = "center"
+    crop: Literal["center", "squash"] = "center"
     dtype: Literal["uint8", "float32"] = "uint8"
 
     def __post_init__(self) -> None:
@@ -81,6 +83,12 @@ class ClipSpec:
                 found=f"a short side of {self.short_side}",
                 fix="choose a short side that is at least the crop",
             )
+        if self.crop == "squash" and (self.size != self.short_side or self.resize != "exact"):
+            raise ModelError(
+                "clip spec with crop='squash'",
+                found=f"size {self.size}, short side {self.short_side}, resize={self.resize!r}",
+                fix="give size and short_side the same number, and resize='exact'",
+            )
 
 
 def resized_size(spec: ClipSpec, height: int, width: int) -> tuple[int, int]:
@@ -89,6 +97,8 @@ def resized_size(spec: ClipSpec, height: int, width: int) -> tuple[int, int]:
     Under ``brattoli2020`` and ``scale-factor`` each side is ``floor(side * (short_side / short))``
     in double precision, so that the short side can come out one pixel short (322 gives 127).
     """
+    if spec.crop == "squash":
+        return spec.size, spec.size
     short, long = sorted((height, width))
     if spec.resize == "exact":
         other = int(spec.short_side * long / short)

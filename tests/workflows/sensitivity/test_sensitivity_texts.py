@@ -13,7 +13,7 @@ from zsl_bench.classes import load_class_set
 from zsl_bench.errors import ModelError, ResultError
 from zsl_bench.workflows.sensitivity import sensitivity
 from zsl_bench.workflows.sensitivity.class_texts import class_texts, text_vectors
-from zsl_bench.workflows.sensitivity.prompts import PromptSet, bundled_prompts, load_prompts
+from zsl_bench.prompts import PromptSet, bundled_prompts, load_prompts
 
 
 def by_name(study):

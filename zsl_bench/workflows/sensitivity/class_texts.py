@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zsl_bench.classes import ClassSet
-    from zsl_bench.workflows.sensitivity.prompts import PromptSet
+    from zsl_bench.prompts import PromptSet
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zsl_bench.assessment.reload import protocols_of, reload_result, resolve_for
 from zsl_bench.classes import RULE_SETS
 from zsl_bench.errors import ProtocolError, ResultError, listing
+from zsl_bench.prompts import load_prompts
 from zsl_bench.protocols import (
     RECIPES,
     list_protocols,
@@ -16,7 +17,6 @@ from zsl_bench.protocols import (
     score_protocol,
 )
 from zsl_bench.workflows.sensitivity.loaded import class_embedder
-from zsl_bench.workflows.sensitivity.prompts import load_prompts
 from zsl_bench.workflows.sensitivity.report import (
     BASELINE,
     Figures,
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
     from zsl_bench.assessment.reload import Reloaded
     from zsl_bench.model import Model
+    from zsl_bench.prompts import PromptSet
     from zsl_bench.protocols import Protocol, ProtocolScores
     from zsl_bench.scoring import ScoreMatrix
-    from zsl_bench.workflows.sensitivity.prompts import PromptSet
     from zsl_bench.workflows.sensitivity.variants import Embed
 
 _HARMONIC = "its harmonic mean needs the videos of seen classes as well, which are not varied"
@@ -68,7 +68,7 @@ def sensitivity(
         weights: Weights for a model given by name.
         protocols: Protocol ids; none for those of the result.
         prompts: File of prompt sets of one's own; see
-            :func:`zsl_bench.workflows.sensitivity.prompts.load_prompts`.
+            :func:`zsl_bench.prompts.load_prompts`.
         vectors: Word vectors that the run was made with; None for the bundled ones.
 
     Raises:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from zsl_bench.assessment.reload import Reloaded
     from zsl_bench.classes import ClassSet
+    from zsl_bench.prompts import PromptSet
     from zsl_bench.scoring import ScoreMatrix
-    from zsl_bench.workflows.sensitivity.prompts import PromptSet
 
     Embed = Callable[[ClassSet], NDArray[np.float64]]
 

@@ -1,0 +1,135 @@
+"""What adapters share: the library, the place of the weights, the texts of classes."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from zsl_bench.errors import ModelError, near_matches
+from zsl_bench.hub import fetch_snapshot
+from zsl_bench.prompts import PromptSet, load_prompts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
+
+    from zsl_bench.classes import ClassSet
+    from zsl_bench.model import LoadOptions
+
+DATA_FILES = ("*.json", "*.txt", "*.model", "*.safetensors", "*.jinja", "README.md")
+"""Patterns of the files of a model that are data: configurations, tokenisers, tensors."""
+CODE_FILES = ("*.py",)
+_TEXTS_AT_ONCE = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a library's model lies.
+
+    Attributes:
+        folder: The folder on this machine.
+        source: What the result calls it: the path, or ``hub:org/repo@commit``.
+    """
+
+    folder: Path
+    source: str
+
+
+def require(module: str, *, extra: str, asked: str) -> Any:  # noqa: ANN401
+    """Import a library, or say which extra has it.
+
+    Args:
+        module: Its name, such as ``open_clip``.
+        extra: The extra of this package that installs it.
+        asked: What was asked for, for the message.
+
+    Raises:
+        ModelError: It is not installed, or its import fails.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name and error.name.partition(".")[0] != module.partition(".")[0]:
+            raise ModelError(
+                asked, found=f"{module} lacks {error.name}", fix=f"pip install {error.name}"
+            ) from error
+        fix = f"pip install 'zsl-bench[{extra}]'"
+        raise ModelError(asked, found=f"{module} is not installed", fix=fix) from error
+    except ImportError as error:
+        found = f"{module} does not import: {str(error).splitlines()[0]}"
+        raise ModelError(asked, found=found, fix=f"pip install -U 'zsl-bench[{extra}]'") from error
+
+
+def locate(name: str, options: LoadOptions, *, files: Sequence[str] = DATA_FILES) -> Place:
+    """Find a model's folder: one on this machine, or a repository on the Hub, fetched.
+
+    Only data is fetched unless the user trusts remote code. A name is taken for a folder where it
+    begins with ``.``, ``/`` or ``~``, and for ``org/repo@revision`` otherwise.
+
+    Raises:
+        ModelError: There is no such folder.
+        WeightsError: It cannot be fetched.
+    """
+    if name.startswith((".", "/", "~")):
+        folder = Path(name).expanduser()
+        if not folder.is_dir():
+            raise ModelError(f"model {name}", found="no such folder", fix="check the path")
+        return Place(folder=folder, source=name)
+    wanted = (*files, *CODE_FILES) if options.trust_remote_code else files
+    snapshot = fetch_snapshot(name, files=wanted)
+    return Place(folder=snapshot.path, source=str(snapshot))
+
+
+def find_prompts(options: LoadOptions, *, default: str, asked: str) -> PromptSet:
+    """Return the prompt set that the setting ``prompts`` names.
+
+    Args:
+        options: What the loader is told; ``prompts`` is the name of a bundled set, or a text file
+            with one template a line.
+        default: The set where nothing is said.
+        asked: What is being loaded, for the message.
+
+    Raises:
+        ModelError: There is no set of that name.
+        ResultError: The file is malformed.
+    """
+    name = options.settings.get("prompts", default)
+    if name.endswith(".txt"):
+        return load_prompts(Path(name))[-1]
+    sets = {each.name: each for each in load_prompts()}
+    if name not in sets:
+        raise ModelError(
+            f"{asked}, prompts={name}", found="no such set", fix=near_matches(name, sets)
+        )
+    return sets[name]
+
+
+def embed_texts(
+    classes: ClassSet, prompts: PromptSet, encode: Callable[[list[str]], Tensor]
+) -> Tensor:
+    """Embed classes by their labels in the templates of a prompt set.
+
+    Args:
+        classes: The classes.
+        prompts: The templates; the unit vectors of a class's texts are averaged.
+        encode: Texts to vectors, ``(N, D)``; 256 texts at most in a call.
+
+    Returns:
+        ``(C, D)`` float32, of unit length, where ``encode`` puts them.
+    """
+    total: Tensor | None = None
+    for template in prompts.templates:
+        texts = list(prompts.texts(template, classes.labels))
+        parts = [
+            encode(texts[start : start + _TEXTS_AT_ONCE])
+            for start in range(0, len(texts), _TEXTS_AT_ONCE)
+        ]
+        unit = torch.nn.functional.normalize(torch.cat(parts).float(), dim=-1)
+        total = unit if total is None else total + unit
+    assert total is not None  # noqa: S101
+    return torch.nn.functional.normalize(total, dim=-1)
