@@ -25,6 +25,7 @@ DATA_FILES = ("*.json", "*.txt", "*.model", "*.safetensors", "*.jinja", "README.
 """Patterns of the files of a model that are data: configurations, tokenisers, tensors."""
 CODE_FILES = ("*.py",)
 _TEXTS_AT_ONCE = 256
+_MOST_FRAMES = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,10 +104,25 @@ def find_prompts(options: LoadOptions, *, default: str, asked: str) -> PromptSet
         return load_prompts(Path(name))[-1]
     sets = {each.name: each for each in load_prompts()}
     if name not in sets:
-        raise ModelError(
-            f"{asked}, prompts={name}", found="no such set", fix=near_matches(name, sets)
-        )
+        fix = near_matches(name, sets)
+        raise ModelError(f"{asked}, prompts={name}", found="no such set", fix=fix)
     return sets[name]
+
+
+def find_frames(options: LoadOptions, *, default: int, asked: str) -> int:
+    """Return how many frames a clip has: the setting ``frames``, or the default.
+
+    Raises:
+        ModelError: It is no whole number from 1 on.
+    """
+    given = options.settings.get("frames", str(default))
+    if not given.isdecimal() or not 1 <= int(given) <= _MOST_FRAMES:
+        raise ModelError(
+            f"{asked}, frames={given}",
+            found="no number of frames",
+            fix=f"give a whole number from 1 to {_MOST_FRAMES}",
+        )
+    return int(given)
 
 
 def embed_texts(
