@@ -10,15 +10,18 @@ from zsl_bench.classes import class_set_from_names, load_class_set
 from zsl_bench.errors import ModelError, ZslBenchError
 from zsl_bench.model import (
     UNVERSIONED,
+    LoadOptions,
     ModelCard,
     ScoringModel,
     UsesWordVectors,
     ZeroShotModel,
     check_is_model,
     check_policy,
+    check_settings,
     declaration_json,
     is_scoring,
     is_versioned,
+    parse_settings,
     weights_digest,
 )
 from zsl_bench.video import ClipSpec
@@ -98,6 +101,9 @@ def test_class_names_become_a_class_set_with_words():
         ({"name": ""}, "empty name"),
         ({"name": "a/b"}, "slash"),
         ({"name": "a\0b"}, "slash"),
+        ({"settings": {"prompts": None}}, "give names to text or numbers"),
+        ({"settings": {1: "x"}}, "give names to text or numbers"),
+        ({"settings": "prompts=bare"}, "give names to text or numbers"),
     ],
 )
 def test_a_card_that_will_not_do_is_refused_in_one_line(changes, message):
@@ -105,6 +111,42 @@ def test_a_card_that_will_not_do_is_refused_in_one_line(changes, message):
         ModelCard(**{"name": "m", **changes})
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_settings_of_a_card_cannot_be_changed_behind_its_back():
+    given = {"prompts": "photo-of", "top_k": 10}
+    card = ModelCard(name="m", settings=given)
+    given["top_k"] = 1
+    assert dict(card.settings) == {"prompts": "photo-of", "top_k": 10}
+    with pytest.raises(TypeError):
+        card.settings["top_k"] = 1
+
+
+def test_settings_are_split_at_the_first_equals_sign():
+    given = ("prompts=photo-of", "text=a=b", "empty=")
+    assert parse_settings(given) == {"prompts": "photo-of", "text": "a=b", "empty": ""}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("prompts",), "write it as prompts=photo-of"),
+        (("=bare",), "no NAME=VALUE"),
+        (("k=1", "k=2"), "k: it is given twice"),
+    ],
+)
+def test_settings_that_will_not_do(given, message):
+    with pytest.raises(ModelError, match=message):
+        parse_settings(given)
+
+
+def test_a_setting_that_a_model_does_not_have_is_refused():
+    options = LoadOptions(settings={"promts": "bare"})
+    check_settings(LoadOptions(), (), "model m")
+    with pytest.raises(ModelError, match="did you mean 'prompts'"):
+        check_settings(options, ("frames", "prompts"), "model m")
+    with pytest.raises(ModelError, match="it has no settings"):
+        check_settings(options, (), "model m")
 
 
 def test_a_policy_must_fit_the_clip():

@@ -165,6 +165,8 @@ def test_a_broken_package_is_listed_and_says_why_when_loaded(stranger, install):
         ("package.module:load", "did you mean py:package.module:load?"),
         ("http://x", "the unknown kind 'http'"),
         ("path:", "nothing after path:"),
+        ("transformers:", "nothing after transformers:"),
+        ("open_clop:x", "the unknown kind 'open_clop'"),
         ("hub:repo", "no org/repo@revision"),
         ("hub:../x@main", "no org/repo@revision"),
         ("py:stranger_models", "spell it like py:package.module:load"),
@@ -223,6 +225,22 @@ def test_weights_are_never_dropped_in_silence(stranger, attribute):
     options = {"weights": "w"}
     with pytest.raises(ModelError, match="takes no options, and weights w given"):
         load_model(f"py:stranger_models:{attribute}", options=LoadOptions(**options))
+
+
+@pytest.mark.parametrize("attribute", ["load", "Fixed", "instance", "keyword"])
+def test_settings_are_never_dropped_in_silence(stranger, attribute):
+    options = LoadOptions(settings={"prompts": "bare"})
+    with pytest.raises(ModelError, match="takes no options, and settings prompts given"):
+        load_model(f"py:stranger_models:{attribute}", options=options)
+
+
+@pytest.mark.parametrize("reference", ["e2e-random", "path:x.safetensors", "hub:org/repo"])
+def test_the_baselines_have_no_settings(tmp_path, monkeypatch, reference):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.safetensors").write_bytes(b"")
+    options = LoadOptions(settings={"prompts": "bare"})
+    with pytest.raises(ModelError, match="the setting 'prompts'; leave it out"):
+        load_model(reference, options=options)
 
 
 def test_a_model_is_moved_where_its_loader_knows_no_devices(stranger):

@@ -52,6 +52,40 @@ def test_a_model_that_knows_the_colours_is_right_everywhere(colour_model, colour
     assert result.verdict == "disjoint (brattoli2020, 0.05)"
 
 
+SETTLED = """
+from dataclasses import replace
+import m_plain
+
+def load(options):
+    model = m_plain.M()
+    model.source = "hub:org/repo@commit"
+    model.card = replace(model.card, settings={"prompts": options.settings.get("prompts", "bare")})
+    return model
+"""
+
+
+def test_settings_of_a_model_are_part_of_the_identity(colour_folder, tmp_path, monkeypatch):
+    (tmp_path / "m_plain.py").write_text(PLUGIN)
+    (tmp_path / "m_settled.py").write_text(SETTLED)
+    monkeypatch.syspath_prepend(tmp_path)
+    plain = run("py:m_plain:load", colour_folder)
+    assert "settings" not in plain.identity["model"]
+    by_default = run("py:m_settled:load", colour_folder)
+    told = run("py:m_settled:load", colour_folder, model_settings=("prompts=photo-of",))
+    assert by_default.identity["model"]["settings"] == {"prompts": "bare"}
+    assert told.identity["model"]["settings"] == {"prompts": "photo-of"}
+    assert told.identity["options"]["model"] == ["prompts=photo-of"]
+    assert told.environment["weights_source"] == "hub:org/repo@commit"
+    assert plain.environment["weights_source"] is None
+    assert by_default.sha256 != told.sha256
+    assert comparable(by_default, told) == (), "two models may stand in one column"
+
+
+def test_settings_for_a_loaded_model_are_refused(colour_model, colour_folder):
+    with pytest.raises(ModelError, match="a loaded model, and weights or settings"):
+        run(colour_model(), colour_folder, model_settings=("prompts=bare",))
+
+
 def test_a_wrong_answer_costs_what_it_should(colour_model, colour_folder, write_video):
     write_video(colour_folder / "red thing" / "liar.avi", (30, 190, 30))
     result = run(colour_model(), colour_folder, protocols=["full"])

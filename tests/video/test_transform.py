@@ -245,6 +245,35 @@ def test_antialiased_uint8_is_pillows_to_one_level(interpolation):
     assert off.mean() < 0.01
 
 
+@pytest.mark.parametrize(("width", "height"), [(320, 240), (90, 200), (64, 64)])
+@pytest.mark.parametrize("antialias", [False, True])
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_a_squashed_frame_is_the_whole_frame_resized(width, height, interpolation, antialias):
+    frames = noise(width, height)
+    spec = ClipSpec(
+        size=64, short_side=64, resize="exact", crop="squash", dtype="float32",
+        interpolation=interpolation, antialias=antialias,
+    )  # fmt: skip
+    whole = torch.nn.functional.interpolate(
+        torch.from_numpy(frames).permute(0, 3, 1, 2).float(),
+        size=(64, 64), mode=interpolation, align_corners=False, antialias=antialias,
+    )  # fmt: skip
+    np.testing.assert_allclose(transform_frames(frames, spec), whole.numpy(), atol=1e-3)
+
+
+def test_a_squashed_frame_is_pillows_to_one_level():
+    from PIL import Image
+
+    frame = noise(320, 240)[0]
+    spec = ClipSpec(
+        size=224, short_side=224, resize="exact", crop="squash", interpolation="bicubic",
+        antialias=True,
+    )  # fmt: skip
+    theirs = np.asarray(Image.fromarray(frame).resize((224, 224), Image.Resampling.BICUBIC))
+    off = np.abs(transform_frames(frame[None], spec)[0].astype(int) - theirs.transpose(2, 0, 1))
+    assert off.max() <= 1
+
+
 def test_a_transform_serves_frame_after_frame_and_leaves_them_alone():
     spec = ClipSpec(dtype="float32")
     frames = noise(320, 240, count=3)
@@ -289,6 +318,8 @@ def test_a_crop_that_the_rounding_made_too_small_is_refused():
         ({"frames": True}, "frames=True"),
         ({"short_side": -1}, "short_side=-1"),
         ({"size": 200, "short_side": 128}, "a short side of 128"),
+        ({"crop": "squash", "resize": "exact"}, "size and short_side the same number"),
+        ({"crop": "squash", "size": 128}, "resize='brattoli2020'"),
     ],
 )
 def test_bad_specs_are_refused(fields, said):

@@ -9,7 +9,7 @@ import numpy as np
 from zsl_bench.errors import ModelError
 from zsl_bench.evaluation.runner import Runner
 from zsl_bench.evaluation.settings import Settings
-from zsl_bench.model import LoadOptions, Model, check_is_model, is_scoring
+from zsl_bench.model import LoadOptions, Model, check_is_model, is_scoring, parse_settings
 from zsl_bench.registry import load_model
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def class_embedder(
                 weights=weights,
                 vectors=vectors,
                 allow_approximate=bool(options.get("allow_approximate")),
+                settings=parse_settings(options.get("model", ())),
             ),
         )
     else:
