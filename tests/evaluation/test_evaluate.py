@@ -74,7 +74,7 @@ def test_settings_of_a_model_are_part_of_the_identity(colour_folder, tmp_path, m
     told = run("py:m_settled:load", colour_folder, model_settings=("prompts=photo-of",))
     assert by_default.identity["model"]["settings"] == {"prompts": "bare"}
     assert told.identity["model"]["settings"] == {"prompts": "photo-of"}
-    assert told.identity["options"]["model"] == ["prompts=photo-of"]
+    assert told.identity["model"]["given"] == ["prompts=photo-of"]
     assert told.environment["weights_source"] == "hub:org/repo@commit"
     assert plain.environment["weights_source"] is None
     assert by_default.sha256 != told.sha256

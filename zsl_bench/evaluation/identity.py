@@ -42,6 +42,7 @@ def run_identity(
             "pooling": card.pooling,
             "scores": card.scores if is_scoring(model) else "cosine",
             **({"settings": dict(card.settings)} if card.settings else {}),
+            **({"given": sorted(settings.model_settings)} if settings.model_settings else {}),
         },
         "manifest": _manifest_identity(manifest),
         "clip_policy": clip_policy(settings.policy or card.policy).name,
@@ -52,7 +53,6 @@ def run_identity(
             "vectors": vectors_digest,
             "allow_approximate": settings.allow_approximate,
             "weights": None if hashed else given_weights(settings.weights),
-            **({"model": sorted(settings.model_settings)} if settings.model_settings else {}),
         },
     }
 

@@ -51,7 +51,7 @@ def class_embedder(
                 weights=weights,
                 vectors=vectors,
                 allow_approximate=bool(options.get("allow_approximate")),
-                settings=parse_settings(options.get("model", ())),
+                settings=parse_settings(run.result.identity["model"].get("given", ())),
             ),
         )
     else:
