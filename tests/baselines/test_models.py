@@ -8,6 +8,7 @@ import torch
 
 from zsl_bench import LoadOptions
 from zsl_bench.baselines import models
+from zsl_bench.baselines import published as published_table
 from zsl_bench.baselines.models import (
     load_e2e,
     load_e2e_random,
@@ -128,8 +129,8 @@ def test_published_weights_come_from_the_hub_and_are_checked(tiny, tmp_path, mon
         asked.append(reference)
         return HubSnapshot(repo="org/e2e", commit=commit, path=folder)
 
-    monkeypatch.setattr(models, "read_asset", lambda *_: json.loads(json.dumps(table)))
-    monkeypatch.setattr(models, "fetch_snapshot", fetch)
+    monkeypatch.setattr(published_table, "read_asset", lambda *_: json.loads(json.dumps(table)))
+    monkeypatch.setattr(models, "fetch_weights", fetch)
     model = load_e2e(LoadOptions())
     assert asked == [f"org/e2e@{commit}"]
     assert model.source == f"hub:org/e2e@{commit}"

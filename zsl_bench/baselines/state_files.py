@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import struct
 import warnings
 import zipfile
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from torch.serialization import safe_globals
 
 from zsl_bench.errors import WeightsError, listing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -24,6 +26,19 @@ METADATA_KEY = "zsl_bench"
 PICKLE_SUFFIXES = (".pt", ".pth", ".tar", ".pkl")
 SUFFIXES = (".safetensors", *PICKLE_SUFFIXES)
 _PARALLEL = "module."
+_DAMAGES = (
+    RuntimeError,
+    EOFError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    OverflowError,
+    MemoryError,
+    AssertionError,
+    struct.error,
+    zipfile.BadZipFile,
+)
 _NAMED_CODE = re.compile(r"GLOBAL (\S+)")
 
 
@@ -65,7 +80,7 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
         WeightsError: The file is missing or damaged, holds code, or is no plain state dict.
     """
     asked = f"weights {path}"
-    value = _unpickle(path, asked)
+    value = unpickle(path, asked=asked)
     if not isinstance(value, dict) or not value:
         raise WeightsError(
             asked, found=f"a {type(value).__name__}, no state dict", fix="save model.state_dict()"
@@ -80,10 +95,25 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
     return strip_parallel({str(key): tensor for key, tensor in value.items()})
 
 
-def _unpickle(path: Path, asked: str) -> object:
+def unpickle(
+    path: Path, *, asked: str, stand_ins: Mapping[str, Callable[..., object]] | None = None
+) -> object:
+    """Read a PyTorch pickle of tensors and plain data, never running code.
+
+    Args:
+        path: The file; its tensors come to the CPU, wherever they were.
+        asked: What is being read, for the message.
+        stand_ins: What is made instead of a class or function that the file names, by its full
+            name, such as ``argparse.Namespace``. What neither stands here nor is known to
+            PyTorch as harmless is refused.
+
+    Raises:
+        WeightsError: The file is missing or damaged, or holds code.
+    """
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
+        with warnings.catch_warnings(), safe_globals(_named(stand_ins or {})):
+            for said in ("Detected pickle protocol", "Validating sparse tensor"):
+                warnings.filterwarnings("ignore", said, UserWarning)
             return torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251
     except pickle.UnpicklingError as error:
         raise WeightsError(
@@ -93,12 +123,16 @@ def _unpickle(path: Path, asked: str) -> object:
         ) from error
     except OSError as error:
         raise _unreadable(asked, error) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
+    except _DAMAGES as error:
         raise WeightsError(
             asked,
             found=f"nothing that can be read safely ({_short(error)})",
             fix="fetch it again, or save it as safetensors",
         ) from error
+
+
+def _named(stand_ins: Mapping[str, Callable[..., object]]) -> list[Callable[..., object] | Any]:
+    return [(made, name) for name, made in stand_ins.items()]
 
 
 def strip_parallel(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
