@@ -290,6 +290,15 @@ class UsesWordVectors(Protocol):
         ...
 
 
+@runtime_checkable
+class EmbedsLabels(Protocol):
+    """A model that puts class labels into prompts, and can be asked to leave that out."""
+
+    def embed_labels(self, classes: ClassSet, /) -> Tensor:
+        """Return one vector a class, ``(C, D)``, of its label as it is, without prompts."""
+        ...
+
+
 Model: TypeAlias = ZeroShotModel | ScoringModel
 
 

@@ -25,6 +25,7 @@ DATA_FILES = ("*.json", "*.txt", "*.model", "*.safetensors", "*.jinja", "README.
 """Patterns of the files of a model that are data: configurations, tokenisers, tensors."""
 CODE_FILES = ("*.py",)
 _TEXTS_AT_ONCE = 256
+_LEVELS = 255.0
 _MOST_FRAMES = 1024
 
 
@@ -39,6 +40,30 @@ class Place:
 
     folder: Path
     source: str
+
+
+class PixelScale:
+    """Levels from 0 to 255 to the scale that a network was trained on.
+
+    Args:
+        mean: Mean of the three colours, of levels from 0 to 1.
+        std: Their deviation.
+    """
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        self._mean = torch.tensor(mean, dtype=torch.float32).view(3, 1, 1) * _LEVELS
+        self._std = torch.tensor(std, dtype=torch.float32).view(3, 1, 1) * _LEVELS
+
+    def to(self, device: torch.device | str) -> PixelScale:
+        """Move it to a device and return it."""
+        self._mean, self._std = self._mean.to(device), self._std.to(device)
+        return self
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """Return new float32 pixels ``(..., 3, H, W)``; those given are only read."""
+        if pixels.device != self._mean.device:
+            self.to(pixels.device)
+        return torch.sub(pixels, self._mean).div_(self._std)
 
 
 def require(module: str, *, extra: str, asked: str) -> Any:  # noqa: ANN401
@@ -125,6 +150,16 @@ def find_frames(options: LoadOptions, *, default: int, asked: str) -> int:
     return int(given)
 
 
+def embed_labels(classes: ClassSet, encode: Callable[[list[str]], Tensor]) -> Tensor:
+    """Embed classes by their labels as they are, ``(C, D)`` float32, of unit length.
+
+    Args:
+        classes: The classes.
+        encode: Texts to vectors, ``(N, D)``.
+    """
+    return torch.nn.functional.normalize(encode_texts(classes.labels, encode), dim=-1)
+
+
 def embed_texts(
     classes: ClassSet, prompts: PromptSet, encode: Callable[[list[str]], Tensor]
 ) -> Tensor:
@@ -140,12 +175,22 @@ def embed_texts(
     """
     total: Tensor | None = None
     for template in prompts.templates:
-        texts = list(prompts.texts(template, classes.labels))
-        parts = [
-            encode(texts[start : start + _TEXTS_AT_ONCE])
-            for start in range(0, len(texts), _TEXTS_AT_ONCE)
-        ]
-        unit = torch.nn.functional.normalize(torch.cat(parts).float(), dim=-1)
+        vectors = encode_texts(prompts.texts(template, classes.labels), encode)
+        unit = torch.nn.functional.normalize(vectors, dim=-1)
         total = unit if total is None else total + unit
     assert total is not None  # noqa: S101
     return torch.nn.functional.normalize(total, dim=-1)
+
+
+def encode_texts(texts: Sequence[str], encode: Callable[[list[str]], Tensor]) -> Tensor:
+    """Encode texts, 256 at most in a call.
+
+    Args:
+        texts: One text or more.
+        encode: Texts to vectors, ``(N, D)``.
+
+    Returns:
+        ``(N, D)`` float32, where ``encode`` puts them.
+    """
+    starts = range(0, len(texts), _TEXTS_AT_ONCE)
+    return torch.cat([encode(list(texts[i : i + _TEXTS_AT_ONCE])) for i in starts]).float()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from zsl_bench.adapters.common import embed_texts
+from zsl_bench.adapters.common import PixelScale, embed_labels, embed_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from zsl_bench.classes import ClassSet
     from zsl_bench.model import ModelCard
     from zsl_bench.prompts import PromptSet
-
-_LEVELS = 255.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,13 +61,12 @@ class ImageTextModel:
         self.prompts = prompts
         self.source = source
         self._encoders = encoders
-        self._mean = torch.tensor(encoders.mean).view(1, 3, 1, 1) * _LEVELS
-        self._std = torch.tensor(encoders.std).view(1, 3, 1, 1) * _LEVELS
+        self._scale = PixelScale(encoders.mean, encoders.std)
 
     def to(self, device: torch.device | str) -> ImageTextModel:
         """Move the network to a device and return the model."""
         self.network.to(device)
-        self._mean, self._std = self._mean.to(device), self._std.to(device)
+        self._scale.to(device)
         return self
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -83,13 +80,16 @@ class ImageTextModel:
         """
         return embed_texts(classes, self.prompts, self._encoders.texts)
 
+    def embed_labels(self, classes: ClassSet, /) -> Tensor:
+        """Return one vector a class from its label alone, without templates, ``(C, D)``."""
+        return embed_labels(classes, self._encoders.texts)
+
     def embed_clips(self, clips: Tensor, /) -> Tensor:
         """Return one vector a clip, ``(B, D)``: the mean of its frames' unit vectors.
 
         Args:
             clips: ``(B, T, 3, S, S)``, RGB levels 0 to 255.
         """
-        frames = (clips.flatten(0, 1).float() - self._mean) / self._std
-        vectors = self._encoders.images(frames).float()
+        vectors = self._encoders.images(self._scale(clips.flatten(0, 1))).float()
         unit = torch.nn.functional.normalize(vectors, dim=-1)
         return unit.view(*clips.shape[:2], -1).mean(dim=1)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from zsl_bench.adapters.common import embed_texts, find_frames, find_prompts, require
+from zsl_bench.adapters.common import embed_labels, embed_texts, find_frames, find_prompts, require
 from zsl_bench.adapters.remote_code import TRUST, load_guarded
 from zsl_bench.classes import bundled_class_sets, load_class_set
 from zsl_bench.errors import ModelError, listing, near_matches
@@ -145,6 +145,10 @@ class MtebModel:
         The labels go into the templates; the unit vectors of a class's texts are averaged.
         """
         return embed_texts(classes, self.prompts, lambda texts: self._encode("text", texts))
+
+    def embed_labels(self, classes: ClassSet, /) -> Tensor:
+        """Return one vector a class from its label alone, without templates, ``(C, D)``."""
+        return embed_labels(classes, lambda texts: self._encode("text", texts))
 
     def embed_clips(self, clips: Tensor, /) -> Tensor:
         """Return one vector a clip, ``(B, D)``: the encoder's, or the mean of its frames'.

@@ -85,6 +85,24 @@ def test_several_templates_are_averaged_as_unit_vectors(
     assert direct == pytest.approx(np.stack(vectors), abs=1e-12)
 
 
+def test_a_model_with_prompts_of_its_own_is_asked_without_them(
+    two_classes, write_result, text_model
+):
+    class Prompted(text_model):
+        def embed_labels(self, classes):
+            return super().embed_classes(classes)
+
+        def embed_classes(self, classes):
+            labels = tuple(f"a photo of {label}." for label in classes.labels)
+            return super().embed_classes(replace(classes, labels=labels))
+
+    two_classes.class_vectors = Prompted().embed_classes(two_classes.classes).numpy()
+    study = sensitivity(write_result(two_classes), model=Prompted())
+    assert top1(study, "baseline") == 0.5
+    assert top1(study, "bare") == 1.0
+    assert top1(study, "official name") == 0.0
+
+
 def _vector(model, text):
     """The class vector of one text alone."""
     one = replace(load_class_set("hmdb51").select(["wave"]), labels=(text,))

@@ -9,7 +9,15 @@ import numpy as np
 from zsl_bench.errors import ModelError
 from zsl_bench.evaluation.runner import Runner
 from zsl_bench.evaluation.settings import Settings
-from zsl_bench.model import LoadOptions, Model, check_is_model, is_scoring, parse_settings
+from zsl_bench.model import (
+    EmbedsLabels,
+    LoadOptions,
+    Model,
+    check_is_model,
+    guarded,
+    is_scoring,
+    parse_settings,
+)
 from zsl_bench.registry import load_model
 
 if TYPE_CHECKING:
@@ -29,7 +37,8 @@ def class_embedder(
 ) -> Callable[[ClassSet], NDArray[np.float64]]:
     """Load the model that a run was made with and return its class vectors as a function.
 
-    The model is kept on the CPU.
+    The model is kept on the CPU. Where it has prompts of its own, the function leaves them out, so
+    that what it is handed is what the network reads.
 
     Args:
         run: The run.
@@ -67,7 +76,17 @@ def class_embedder(
 
     if run.class_vectors is not None:
         _check_vectors(run, loaded, embed)
-    return embed
+    if not isinstance(loaded, EmbedsLabels):
+        return embed
+    bare = loaded
+
+    def embed_labels(classes: ClassSet) -> NDArray[np.float64]:
+        asked = f"embed_labels of {loaded.card.name}"
+        with torch.no_grad():
+            made = guarded(lambda: bare.embed_labels(classes), asked)
+        return np.asarray(made.float().cpu().numpy(), dtype=np.float64)
+
+    return embed_labels
 
 
 def _check_weights(run: Reloaded, model: Model, digest: str) -> None:
