@@ -142,7 +142,7 @@ def test_a_weights_folder_loads_from_the_hub_and_one_without_a_card_does_not(hub
     )
     assert whole == {"source": f"hub:org/whole@{COMMIT}", "digest": local["digest"]}
     assert "no card.json" in cardless["error"]
-    assert "no config.json" in code["error"]
+    assert "no card.json" in code["error"]
 
 
 @pytest.mark.parametrize(

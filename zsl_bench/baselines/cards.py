@@ -104,6 +104,18 @@ def checked_object(
     return value
 
 
+def checked_training(card: Mapping[str, Any], asked: str) -> dict[str, Any]:
+    """Return what a card keeps of how the weights came about.
+
+    Raises:
+        WeightsError: It is no object.
+    """
+    training = card.get("training", {})
+    if not isinstance(training, dict):
+        raise WeightsError(asked, found="training is no object", fix="save the weights again")
+    return training
+
+
 def backbone_classes(backbone: str) -> ClassSet:
     """Return the classes that a torchvision weights enum was trained on, without a download.
 

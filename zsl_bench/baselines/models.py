@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from zsl_bench.baselines.baseline import BaselineModel, NetworkConfig
 from zsl_bench.baselines.networks import WORD_VECTOR_DIM, create_network
-from zsl_bench.baselines.weights import MODEL_FILE, load_weights, save_weights
+from zsl_bench.baselines.published import Published, check_published, published_weights
+from zsl_bench.baselines.weights import load_weights, save_weights
 from zsl_bench.errors import ModelError, WeightsError
-from zsl_bench.files import read_asset, sha256_file
-from zsl_bench.hub import fetch_snapshot
+from zsl_bench.hub import fetch_weights
 from zsl_bench.model import ModelCard, check_settings
 from zsl_bench.video import ClipSpec
 
@@ -146,12 +146,8 @@ def load_from_hub(reference: str, options: LoadOptions, *, sha256: str = "") -> 
         WeightsError: It cannot be fetched, or is no weights folder of this package.
     """
     check_settings(options, (), f"hub:{reference}")
-    snapshot = fetch_snapshot(reference)
-    file = snapshot.path / MODEL_FILE
-    if sha256 and file.exists() and sha256_file(file) != sha256:
-        raise WeightsError(
-            f"weights {snapshot}", found="a digest other than the published one", fix="report it"
-        )
+    snapshot = fetch_weights(reference)
+    check_published(snapshot.path, Published(reference=reference, sha256=sha256))
     return load_weights(
         snapshot.path,
         vectors=options.vectors,
@@ -165,12 +161,8 @@ def _load_family(family: str, options: LoadOptions) -> BaselineModel:
     if options.weights is not None:
         model = load_from_path(options.weights, options)
     else:
-        entry = read_asset("weights.json")["weights"][family]
-        if entry["published"] is None:
-            raise WeightsError(f"model {family!r}", found="no published weights", fix=entry["how"])
-        published = entry["published"]
-        reference = f"{published['repo']}@{published['revision']}"
-        model = load_from_hub(reference, options, sha256=published["sha256"])
+        published = published_weights(family)
+        model = load_from_hub(published.reference, options, sha256=published.sha256)
     if model.config.family != family:
         raise WeightsError(
             f"model {family!r}",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from zsl_bench.baselines.cards import (
     card_from_json,
     card_to_json,
     checked_object,
+    checked_training,
     with_backbone_classes,
 )
 from zsl_bench.baselines.networks import ARCHITECTURES, empty_network, identify_network
@@ -51,6 +52,23 @@ CONFIG_FILE = "config.json"
 CARD_FILE = "card.json"
 VECTORS_FILE = "vectors.safetensors"
 _CONFIG_KEYS = frozenset({"schema", "family", "network", "dim", "backbone", "sha256"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What a weights folder says of itself.
+
+    Attributes:
+        config: What the network is.
+        card: What the model is and has seen.
+        training: How the weights came about, as the card keeps it.
+        digests: SHA-256 of the tensor files by name, as ``config.json`` has them.
+    """
+
+    config: NetworkConfig
+    card: ModelCard
+    training: Mapping[str, Any]
+    digests: Mapping[str, str]
 
 
 def save_weights(
@@ -179,17 +197,51 @@ def _write_vectors(path: Path, vectors: WordVectors) -> None:
 def _read_folder(
     folder: Path,
 ) -> tuple[dict[str, Tensor], NetworkConfig, ModelCard, WordVectors | None]:
+    about = read_description(folder)
+    tensor_files(folder, about.digests)
+    state, _ = read_tensors(folder / MODEL_FILE)
+    own = folder / VECTORS_FILE
+    return state, about.config, about.card, read_vectors(own) if own.exists() else None
+
+
+def read_description(folder: Path) -> Description:
+    """Read what a weights folder says of itself: its configuration and its card.
+
+    Raises:
+        WeightsError: One of the two is missing, damaged or malformed.
+    """
     asked = f"weights folder {folder}"
     content = _read_json(folder / CONFIG_FILE, asked)
+    card = _read_json(folder / CARD_FILE, asked)
     config = _config_from_json(content, f"{CONFIG_FILE} of {asked}")
-    card = _card(_read_json(folder / CARD_FILE, asked), config, f"{CARD_FILE} of {asked}")
-    digests = _digests(content.get("sha256", {}), f"{CONFIG_FILE} of {asked}")
-    _check_digest(folder / MODEL_FILE, digests, asked)
-    state, _ = read_tensors(folder / MODEL_FILE)
-    if not (folder / VECTORS_FILE).exists() and VECTORS_FILE not in digests:
-        return state, config, card, None
-    _check_digest(folder / VECTORS_FILE, digests, asked)
-    return state, config, card, _read_vectors(folder / VECTORS_FILE)
+    return Description(
+        config=config,
+        card=_card(card, config, f"{CARD_FILE} of {asked}"),
+        training=checked_training(card, f"{CARD_FILE} of {asked}"),
+        digests=_digests(content.get("sha256", {}), f"{CONFIG_FILE} of {asked}"),
+    )
+
+
+def tensor_files(folder: Path, digests: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return the tensor files of a weights folder, compared with what ``config.json`` has of them.
+
+    Args:
+        folder: The folder.
+        digests: SHA-256 by name.
+
+    Raises:
+        WeightsError: A file is missing, is another one, or does not belong to the folder.
+    """
+    asked = f"weights folder {folder}"
+    files = [folder / MODEL_FILE]
+    if (folder / VECTORS_FILE).exists() or VECTORS_FILE in digests:
+        files.append(folder / VECTORS_FILE)
+    for path in files:
+        if not path.exists():
+            raise WeightsError(asked, found=f"no {path.name}", fix="fetch or save the folder again")
+    for path in files:
+        _check_digest(path, digests, asked)
+    return tuple(files)
 
 
 def _read_file(path: Path) -> tuple[dict[str, Tensor], NetworkConfig, ModelCard]:
@@ -265,9 +317,13 @@ def _digests(value: object, asked: str) -> dict[str, str]:
 
 def _check_digest(path: Path, digests: Mapping[str, str], asked: str) -> None:
     """Compare a file with the digest that ``config.json`` has of it, where it has one."""
-    if not path.exists():
-        raise WeightsError(asked, found=f"no {path.name}", fix="fetch or save the folder again")
     expected = digests.get(path.name)
+    if expected is None and digests:
+        raise WeightsError(
+            asked,
+            found=f"{path.name}, which {CONFIG_FILE} does not name",
+            fix="fetch or save the folder again, or remove the file",
+        )
     if expected is not None and sha256_file(path) != expected:
         raise WeightsError(
             asked,
@@ -276,7 +332,12 @@ def _check_digest(path: Path, digests: Mapping[str, str], asked: str) -> None:
         )
 
 
-def _read_vectors(path: Path) -> WordVectors:
+def read_vectors(path: Path) -> WordVectors:
+    """Read the word vectors of a weights folder.
+
+    Raises:
+        WeightsError: The file is damaged, or holds no words.
+    """
     tensors, note = read_tensors(path)
     try:
         return WordVectors(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zsl_bench.cli.download_bar import DownloadBar, size_of
+from zsl_bench.cli.download_weights import weights
 from zsl_bench.cli.render import INTERRUPTED, console, print_json
 from zsl_bench.errors import DatasetError
 
@@ -22,6 +23,9 @@ _EMBEDDED = "embedded"
 @click.group(epilog="Example: zsl-bench download data hmdb51")
 def download() -> None:
     """Fetch what others publish, under their terms."""
+
+
+download.add_command(weights)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -25,12 +26,14 @@ class Asked:
         revision: The revision.
         instead: What a user can do without the Hub, as the end of a sentence.
         error: What to raise.
+        access: What to do where the Hub refuses access.
     """
 
     repo: str
     revision: str
     instead: str
     error: type[ZslBenchError]
+    access: str = "ask for access and run hf auth login"
 
     def __str__(self) -> str:
         """Return the reference."""
@@ -61,6 +64,24 @@ def explained(asked: Asked) -> Iterator[None]:
         raise asked.error(str(asked), found=found, fix=fix) from error
 
 
+@contextmanager
+def quiet_client() -> Iterator[None]:
+    """Silence the client's own bars, and its warnings, which repeat addresses."""
+    utils = client_tools()
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    shown = not utils.are_progress_bars_disabled()
+    if shown:
+        utils.disable_progress_bars()
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        if shown:
+            utils.enable_progress_bars()
+
+
 def was_answered(error: ZslBenchError) -> bool:
     """Return whether it was the Hub that said no, rather than that nobody answered."""
     from huggingface_hub.errors import HfHubHTTPError
@@ -82,12 +103,12 @@ def _explanation(error: BaseException, asked: Asked) -> tuple[str, str]:
     if isinstance(error, RepositoryNotFoundError):
         return (
             "no such repository, or one that needs permission",
-            "check the name; for a private or gated one ask for access and run hf auth login",
+            f"check the name; for a private or gated one {asked.access}",
         )
     if isinstance(error, LocalEntryNotFoundError):
         return "it is not in the cache and the Hub cannot be reached", CONNECT + asked.instead
     if isinstance(error, HfHubHTTPError):
-        return _answer(error.response.status_code)
+        return _answer(error.response.status_code, asked)
     if isinstance(error, HFValidationError):
         return "a name that the Hub does not allow", "spell it like hub:org/repo@v1"
     return _of_the_machine(error, asked)
@@ -101,9 +122,12 @@ def _of_the_machine(error: BaseException, asked: Asked) -> tuple[str, str]:
     return found, CONNECT + asked.instead
 
 
-def _answer(status: int) -> tuple[str, str]:
+def _answer(status: int, asked: Asked) -> tuple[str, str]:
     if status in {401, 403}:
-        return f"the Hub refuses access ({status})", "ask for access and run hf auth login"
+        return f"the Hub refuses access ({status})", asked.access
     if status == 429:
         return "the Hub says too many requests (429)", "wait a few minutes, or run hf auth login"
+    if status in {409, 412}:
+        found = f"somebody else changed the repository at the same time ({status})"
+        return found, "look at what is there, then try again"
     return f"the Hub answers with status {status}", "try again later"

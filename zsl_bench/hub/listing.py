@@ -1,4 +1,4 @@
-"""The files of a data set on the Hub at one commit, with the hashes that the Hub has of them."""
+"""The files of a repository on the Hub at one commit, with the hashes that the Hub has of them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from zsl_bench.errors import DatasetError, listing
+from zsl_bench.errors import DatasetError, WeightsError, listing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
+    from zsl_bench.errors import ZslBenchError
+
+DATASET, MODEL = "dataset", "model"
+"""The kinds of repositories, as the Hub calls them."""
 DATA_SUFFIXES = frozenset(
     (
         *(".avi", ".mp4", ".mkv", ".webm", ".mov", ".m4v", ".mpg"),
@@ -66,21 +70,28 @@ class HubFile:
 
 @dataclass(frozen=True, kw_only=True)
 class HubListing:
-    """The files of a data set at one commit.
+    """The files of a repository at one commit.
 
     Attributes:
         repo: ``org/repo``.
         commit: The commit, 40 hex digits.
         files: Its files, sorted by path.
+        kind: ``dataset`` or ``model``.
     """
 
     repo: str
     commit: str
     files: tuple[HubFile, ...]
+    kind: str = DATASET
 
     def __str__(self) -> str:
         """Return the reference that gives these very files again."""
         return f"hub:{self.repo}@{self.commit}"
+
+    @property
+    def error(self) -> type[ZslBenchError]:
+        """What is raised about it."""
+        return error_of(self.kind)
 
     @property
     def size(self) -> int:
@@ -110,6 +121,23 @@ class HubListing:
             )
         return replace(self, files=kept)
 
+    def named(self, patterns: Sequence[str]) -> HubListing:
+        """Keep the files that fit a pattern, such as ``model.safetensors`` or ``*.json``.
+
+        Raises:
+            WeightsError: No file is left; or another error, for a data set.
+        """
+        kept = tuple(file for file in self.files if _fits(file.path, patterns))
+        if not kept:
+            raise self.error(
+                str(self),
+                found=f"no file named {listing(patterns)}",
+                fix=f"name another repository; it has {listing(f.path for f in self.files)}"
+                if self.files
+                else "name another repository; this one is empty",
+            )
+        return replace(self, files=kept)
+
     def only(self, paths: Collection[str]) -> HubListing:
         """Keep the files of these paths."""
         return replace(self, files=tuple(file for file in self.files if file.path in paths))
@@ -129,6 +157,7 @@ class HubListing:
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
         return {
+            **({} if self.kind == DATASET else {"kind": self.kind}),
             "repo": self.repo,
             "commit": self.commit,
             "files": [asdict(file) for file in self.files],
@@ -140,6 +169,7 @@ class HubListing:
         return cls(
             repo=value["repo"],
             commit=value["commit"],
+            kind=value.get("kind", DATASET),
             files=tuple(HubFile(**file) for file in value["files"]),
         )
 
@@ -148,16 +178,21 @@ def check_paths(repo: HubListing) -> None:
     """Refuse paths that could lead out of the folder that the files go to.
 
     Raises:
-        DatasetError: A path is absolute or has ``..``; it is named.
+        DatasetError: A path is absolute or has ``..``; it is named. For weights a WeightsError.
     """
     for file in repo.files:
         parts = file.path.split("/")
         if not {"", ".", ".."}.isdisjoint(parts) or "\\" in file.path or "\0" in file.path:
-            raise DatasetError(
+            raise repo.error(
                 f"files of {repo}",
                 found=f"the path {file.path!r}, which could lead out of the folder",
                 fix="name another repository",
             )
+
+
+def error_of(kind: str) -> type[ZslBenchError]:
+    """Return what is raised about a repository of a kind."""
+    return WeightsError if kind == MODEL else DatasetError
 
 
 def _fits(path: str, patterns: Sequence[str]) -> bool:

@@ -6,19 +6,16 @@ the parts are kept here, and its ``http_get`` goes on behind them.
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import threading
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from zsl_bench.errors import DatasetError
-from zsl_bench.hub.failures import Asked, client_tools, explained
+from zsl_bench.hub.failures import Asked, client_tools, explained, quiet_client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from zsl_bench.hub.listing import HubFile, HubListing
@@ -113,7 +110,7 @@ def fetch_files(repo: HubListing, folder: Path, progress: Transfer | None = None
 
     Raises:
         DatasetError: The Hub cannot be reached or refuses, a file is not what the Hub's hash says,
-            or the disk has no space for the rest.
+            or the disk has no space for the rest. For weights a WeightsError.
     """
     told = progress or NoTransfer()
     absent = [file for file in repo.files if not _is_there(folder / file.path, file)]
@@ -124,7 +121,7 @@ def fetch_files(repo: HubListing, folder: Path, progress: Transfer | None = None
     _check_space(repo, folder, left - have)
     told.start(str(repo), total=repo.size, done=repo.size - left + have)
     try:
-        with _quiet_client(), explained(_asked(repo)):
+        with quiet_client(), explained(_asked(repo)):
             _fetch_all(repo, absent, folder, told)
     finally:
         told.finish()
@@ -140,7 +137,7 @@ def _asked(repo: HubListing) -> Asked:
         repo=repo.repo,
         revision=repo.commit,
         instead="try again later: what was fetched is kept",
-        error=DatasetError,
+        error=repo.error,
     )
 
 
@@ -190,7 +187,7 @@ def _fetch(
         part.unlink()
         have = 0
     _check_size(repo, file, have)
-    url = hf_hub_url(repo.repo, file.path, repo_type="dataset", revision=repo.commit)
+    url = hf_hub_url(repo.repo, file.path, repo_type=repo.kind, revision=repo.commit)
     with part.open("ab", buffering=0) as stream:
         http_get(
             url,
@@ -202,7 +199,7 @@ def _fetch(
         os.fsync(stream.fileno())
     if not file.fits(part):
         part.unlink()
-        raise DatasetError(
+        raise repo.error(
             f"{file.path} of {repo}",
             found="another content than the Hub has the hash of",
             fix="fetch it again; if it fails again, tell the repository's owners",
@@ -212,10 +209,10 @@ def _fetch(
 
 def _check_size(repo: HubListing, file: HubFile, have: int) -> None:
     if file.size > _MOST_BY_HTTP and have == 0:
-        raise DatasetError(
+        raise repo.error(
             f"{file.path} of {repo}",
             found="more than 50 GB, which the Hub does not send in one piece",
-            fix=f"run hf download --repo-type dataset {repo.repo} {file.path}",
+            fix=f"run hf download --repo-type {repo.kind} {repo.repo} {file.path}",
         )
 
 
@@ -225,7 +222,7 @@ def _check_space(repo: HubListing, folder: Path, needed: int) -> None:
         there = there.parent
     free = shutil.disk_usage(there).free
     if needed + _MARGIN > free:
-        raise DatasetError(
+        raise repo.error(
             f"fetch {repo} into {folder}",
             found=f"{free / 1e9:.1f} GB free, and {needed / 1e9:.1f} GB to come",
             fix="free some space, choose another place, or fetch fewer files",
@@ -245,21 +242,3 @@ def _size(path: Path) -> int:
 
 def _is_there(path: Path, file: HubFile) -> bool:
     return path.is_file() and path.stat().st_size == file.size
-
-
-@contextmanager
-def _quiet_client() -> Iterator[None]:
-    """Silence the client's own bars, and its warnings, which repeat addresses."""
-    utils = client_tools()
-    logger = logging.getLogger("huggingface_hub.file_download")
-    level = logger.level
-    shown = not utils.are_progress_bars_disabled()
-    if shown:
-        utils.disable_progress_bars()
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-        if shown:
-            utils.enable_progress_bars()
