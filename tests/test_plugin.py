@@ -13,13 +13,17 @@ DRIVER = """
 import json, sys
 from zsl_bench.registry import LoadOptions, installed_models, load_model
 listed = {m.name: f"{m.distribution} {m.version}" for m in installed_models()}
+from zsl_bench.model_listing import listed_models
+(row,) = [row for row in listed_models() if row.model.name == "mean-colour"]
 early = sorted({"torch", "zsl_bench_colour"} & set(sys.modules))
 model = load_model("mean-colour", options=LoadOptions(allow_approximate=True))
+read = all(getattr(row.card, name) == getattr(model.card, name) for name in vars(row.card))
 from zsl_bench.testing import check_model
 check_model(model)
 from zsl_bench.classes import load_class_set
 words = model.class_vectors(load_class_set("hmdb51"))
-print(json.dumps({"listed": listed, "early": early, "approximate": len(words.approximate_words)}))
+said = {"listed": listed, "early": early, "read": read}
+print(json.dumps({**said, "approximate": len(words.approximate_words)}))
 """
 
 
@@ -58,6 +62,7 @@ def test_it_is_listed_unimported_loaded_and_keeps_every_rule(site):
     assert said["listed"]["mean-colour"] == "zsl-bench-colour 0.3.0"
     assert {"e2e", "e2e-random", "frozen"} <= said["listed"].keys()
     assert said["early"] == []
+    assert said["read"]
     assert said["approximate"] > 0
 
 

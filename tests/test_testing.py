@@ -197,6 +197,10 @@ class CentresClasses(Sound):
         return rows - rows.mean(0)
 
 
+class LogitsCalledCosine(SoundScorer):
+    card = ModelCard(**CARD, scores="cosine")
+
+
 class SoftmaxCalledLogits(SoftmaxScorer):
     card = ModelCard(**CARD, scores="logits")
 
@@ -218,6 +222,7 @@ BROKEN = [
     (Elsewhere, "device_is_kept"),
     (DividesByNothing, "values_are_finite"),
     (NoDirection, "values_are_finite"),
+    (LogitsCalledCosine, "scores_are_of_their_kind"),
     (KeepsGradients, "gradients_stay_off"),
     (SwitchesGradientsOn, "gradients_stay_off"),
     (Overwrites, "input_is_untouched"),

@@ -113,7 +113,7 @@ def test_running_as_a_module_is_the_same():
         (["check-overlap", "hmdb51", "--against", "ucf101", "--threshold", "3"], 1, "0 to 2"),
         (["check-overlap", "hmdb51", "--against", "ucf101", "--threshold", "x"], 2, "not a valid"),
         (["check-overlap", "hmdb51"], 2, "--against"),
-        (["check-overlop"], 2, "did you mean 'check-overlap'?"),
+        (["check-overlop"], 2, "did you mean 'check-overlap'"),
         (["list", "splits", "tp9"], 1, "did you mean"),
         (["list", "protocols", "brattoli-haf"], 1, "did you mean 'brattoli-half'"),
         (["evaluate", "--model", "e2e-random", "--data", "ucf101"], 2, "DATASET=PATH"),

@@ -55,7 +55,7 @@ def test_words_of_another_rule_set():
 def test_the_overviews():
     assert {row["name"] for row in as_json("classes")} >= {"ucf101", "sun397"}
     assert {row["name"] for row in as_json("splits")} == {"kinetics700-tp1", "kinetics700-tp2"}
-    assert {m["name"] for m in as_json("models")} >= {"e2e", "e2e-random", "frozen"}
+    assert {m["name"] for m in as_json("models")["models"]} >= {"e2e", "e2e-random", "frozen"}
     assert {p["name"] for p in as_json("policies")} >= {"paper-25", "official-25", "first-16"}
 
 

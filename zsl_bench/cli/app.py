@@ -12,8 +12,13 @@ from zsl_bench import __version__
 from zsl_bench.errors import ZslBenchError, near_matches
 
 _VERBS = {
+    "check-model": (
+        "check_model:check_model",
+        "Which rules of the plug-in door a model keeps.",
+    ),
     "check-overlap": ("overlap:check_overlap", "Which training classes leak into the test sets."),
     "compare": ("compare:compare", "A paired test of two results on the same videos."),
+    "convert": ("convert:convert", "Turn released checkpoints into a weights folder."),
     "curves": ("curves:curves", "Accuracy by how far the test classes are from the training."),
     "demo": ("demo:demo", "Watch a model learn to name classes it never saw."),
     "evaluate": ("evaluate:evaluate", "Score a model on real videos under exact protocols."),
@@ -23,7 +28,9 @@ _VERBS = {
         "listing:list_",
         "Class sets, splits, protocols, video rules, policies, models.",
     ),
+    "new-model": ("new_model:new_model", "Write a package with a model to start from."),
     "prepare": ("prepare:prepare", "Re-encode videos for fast training and evaluation."),
+    "push": ("push:push", "Publish weights on the Hub, with a model card made from results."),
     "score": ("score:score", "Score features of your own, or a result again, without a video."),
     "sensitivity": (
         "sensitivity:sensitivity",

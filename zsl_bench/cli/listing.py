@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zsl_bench.cli.catalogue import protocols, videos
+from zsl_bench.cli.models import models
 from zsl_bench.cli.render import console, print_json, table
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def list_() -> None:
 
 list_.add_command(protocols)
 list_.add_command(videos)
+list_.add_command(models)
 
 
 @list_.command("classes", epilog="Example: zsl-bench list classes ucf101 --json")
@@ -107,18 +109,6 @@ def policies(*, as_json: bool) -> None:
     from zsl_bench.video import POLICIES
 
     _show([{"name": name, "clips": text} for name, text in POLICIES.items()], as_json=as_json)
-
-
-@list_.command("models", epilog="Example: zsl-bench list models")
-@_JSON
-def models(*, as_json: bool) -> None:
-    """Show the installed models without importing any."""
-    from zsl_bench.registry import installed_models
-
-    rows = [
-        {"name": m.name, "loads": m.value, "package": m.distribution} for m in installed_models()
-    ]
-    _show(rows, as_json=as_json)
 
 
 @list_.command("configs", epilog="Example: zsl-bench list configs")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from zsl_bench.testing.outcomes import RuleOutcome, run_rules
 from zsl_bench.testing.rules import REPEAT_TOLERANCE, RULES, TOLERANCE, BrokenRule
 from zsl_bench.testing.trial import Observed, Trial
 
@@ -24,8 +25,10 @@ __all__ = [
     "TOLERANCE",
     "BrokenRule",
     "Observed",
+    "RuleOutcome",
     "Trial",
     "check_model",
+    "run_rules",
 ]
 
 

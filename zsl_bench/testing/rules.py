@@ -26,6 +26,7 @@ REPEAT_TOLERANCE = 1e-6
 """The same for two equal calls on a CPU."""
 
 _COPIES = 3
+_BOUNDS = {"cosine": (-1.0, 1.0), "probabilities": (0.0, 1.0)}
 
 
 class BrokenRule(ZslBenchError, AssertionError):  # noqa: N818
@@ -134,6 +135,21 @@ def values_are_finite(trial: Trial) -> None:
 
 
 @_rule
+def scores_are_of_their_kind(trial: Trial) -> None:
+    """Scores that are called cosines lie from -1 to 1, those called probabilities from 0 to 1."""
+    kind = trial.model.card.scores
+    if kind not in _BOUNDS or not is_scoring(trial.model):
+        return
+    scores = _numpy(trial.batch)
+    least, most = _BOUNDS[kind]
+    if scores.min() < least - TOLERANCE or scores.max() > most + TOLERANCE:
+        raise _Seen(
+            f"scores from {scores.min():.3g} to {scores.max():.3g} called {kind}",
+            "let the card's scores say logits, or return what it says",
+        )
+
+
+@_rule
 def gradients_stay_off(trial: Trial) -> None:
     """Without gradients around it, the model records none and leaves them off."""
     for observed in _observations(trial):
@@ -222,6 +238,7 @@ RULES: tuple[Rule, ...] = (
     shapes_are_right,
     device_is_kept,
     values_are_finite,
+    scores_are_of_their_kind,
     gradients_stay_off,
     input_is_untouched,
     random_state_is_untouched,

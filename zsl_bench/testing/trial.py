@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zsl_bench.classes import ClassSet, class_set_from_names
-from zsl_bench.model import is_scoring
+from zsl_bench.model import guarded, is_scoring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +49,9 @@ class Trial:
         model: The model.
         classes: Classes to embed or score; five everyday actions where none are given.
         device: Where the model should run, such as ``cpu`` or ``cuda:0``.
+
+    Raises:
+        ModelError: The model's own ``eval`` or ``to`` fails.
     """
 
     def __init__(
@@ -64,9 +67,9 @@ class Trial:
         )
         self.device = device
         if callable(getattr(model, "eval", None)):
-            model.eval()
+            guarded(model.eval, f"{type(model).__name__}: eval()")
         if callable(getattr(model, "to", None)):
-            model.to(device)
+            guarded(lambda: model.to(device), f"{type(model).__name__}: moving it to {device}")
 
     @cached_property
     def clips(self) -> Tensor:

@@ -1,0 +1,100 @@
+"""``zsl-bench check-model``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zsl_bench.cli.render import FOUND, console, count, print_json, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zsl_bench.model import Model
+    from zsl_bench.testing import RuleOutcome
+
+_STATES = ("ok", "broken", "not run")
+
+
+@click.command("check-model", epilog="Example: zsl-bench check-model e2e-random")
+@click.argument("reference", metavar="REF")
+@click.option(
+    "--weights", type=click.Path(path_type=Path), help="Weights for a model given by name."
+)
+@click.option("--vectors", metavar="PATH", help="Word vectors; see check-overlap.")
+@click.option("--allow-approximate", is_flag=True, help="Stand in for words without a vector.")
+@click.option(
+    "--set", "model_settings", multiple=True, metavar="NAME=VALUE",
+    help="A setting of the model, such as prompts=photo-of. May be given several times.",
+)  # fmt: skip
+@click.option(
+    "--trust-remote-code", is_flag=True,
+    help="Let code that comes with downloaded weights run on this machine.",
+)  # fmt: skip
+@click.option("--device", default="cpu", show_default=True, help="auto, cpu, cuda, cuda:N, mps.")
+@click.option(
+    "--classes", metavar="CLASSES",
+    help="Classes to try it on: a class set, a split or a file. Default: five everyday actions.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check_model(*, reference: str, device: str, as_json: bool, **given: Any) -> None:  # noqa: ANN401
+    """Check a model against every rule that the benchmark relies on.
+
+    REF is an installed name, path:FILE.py, py:PACKAGE.MODULE:LOAD, or any other reference of
+    evaluate. Exit status 3 where a rule is broken, 1 where the model does not load.
+    """
+    from zsl_bench.device import choose_device
+    from zsl_bench.splits import class_list
+    from zsl_bench.testing import Trial, run_rules
+
+    classes = class_list(given["classes"]) if given["classes"] else None
+    chosen = str(choose_device(device))
+    model = _loaded(reference, chosen, given)
+    trial = Trial(model=model, classes=classes, device=chosen)
+    outcomes = run_rules(trial)
+    if as_json:
+        found = {
+            "reference": reference,
+            "model": model.card.name,
+            "device": chosen,
+            "classes": len(trial.classes),
+            "broken": sum(outcome.state == "broken" for outcome in outcomes),
+            "rules": [outcome.to_json() for outcome in outcomes],
+        }
+        print_json(found)
+    else:
+        _show(model, outcomes)
+    if any(outcome.state == "broken" for outcome in outcomes):
+        raise click.exceptions.Exit(FOUND)
+
+
+def _loaded(reference: str, device: str, given: dict[str, Any]) -> Model:
+    from zsl_bench.model import LoadOptions, parse_settings
+    from zsl_bench.registry import load_model
+
+    options = LoadOptions(
+        weights=given["weights"],
+        vectors=given["vectors"],
+        allow_approximate=given["allow_approximate"],
+        device=device,
+        settings=parse_settings(given["model_settings"]),
+        trust_remote_code=given["trust_remote_code"],
+    )
+    return load_model(reference, options=options)
+
+
+def _show(model: Model, outcomes: Sequence[RuleOutcome]) -> None:
+    grid = table()
+    grid.add_column("rule", no_wrap=True)
+    grid.add_column("state", no_wrap=True)
+    for column in ("what it asks", "what was seen", "how to mend it"):
+        grid.add_column(column, overflow="fold")
+    for outcome in outcomes:
+        grid.add_row(outcome.rule, outcome.state, outcome.statement, outcome.found, outcome.fix)
+    out = console()
+    out.print(grid)
+    counted = [(state, sum(o.state == state for o in outcomes)) for state in _STATES]
+    told = ", ".join(f"{number} {state}" for state, number in counted if number)
+    out.print(f"{model.card.name}: {count(len(outcomes), 'rule')}: {told}")

@@ -1,0 +1,106 @@
+"""All rules in one go: what came of each, going on after a broken one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from zsl_bench.device import exact_fp32
+from zsl_bench.testing.rules import (
+    RULES,
+    BrokenRule,
+    card_is_complete,
+    device_is_kept,
+    gradients_stay_off,
+    input_is_untouched,
+    interface_is_met,
+    random_state_is_untouched,
+    shapes_are_right,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from zsl_bench.testing.rules import Rule
+    from zsl_bench.testing.trial import Trial
+
+OK, BROKEN, NOT_RUN = "ok", "broken", "not run"
+"""What may come of a rule."""
+
+_WITHOUT_SHAPES = (
+    card_is_complete,
+    device_is_kept,
+    gradients_stay_off,
+    input_is_untouched,
+    random_state_is_untouched,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleOutcome:
+    """What came of one rule.
+
+    Attributes:
+        rule: Its name, as in ``RULES``.
+        statement: What it asks, one sentence.
+        state: ``ok``, ``broken``, or ``not run`` where a broken rule leaves nothing to try it on.
+        found: What was seen, or the rule that stands in the way; empty where it is kept.
+        fix: How to mend it; empty where it is not broken.
+    """
+
+    rule: str
+    statement: str
+    state: str
+    found: str = ""
+    fix: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """Return the outcome in a form that JSON holds."""
+        return asdict(self)
+
+
+def run_rules(trial: Trial) -> tuple[RuleOutcome, ...]:
+    """Try every rule on a model and go on after a broken one where there is something to try.
+
+    Args:
+        trial: The model on trial.
+
+    Returns:
+        One outcome a rule, in the order of ``RULES``.
+
+    Raises:
+        ZslBenchError: What the model itself raises, such as words without a vector.
+    """
+    outcomes: list[RuleOutcome] = []
+    with exact_fp32("fp32"):
+        for rule in RULES:
+            outcomes.append(_outcome(rule, trial, outcomes))
+    return tuple(outcomes)
+
+
+def _outcome(rule: Rule, trial: Trial, before: list[RuleOutcome]) -> RuleOutcome:
+    made = partial(
+        RuleOutcome, rule=rule.__name__, statement=" ".join((rule.__doc__ or "").split())
+    )
+    broken = {outcome.rule: outcome for outcome in before if outcome.state == BROKEN}
+    obstacle = _obstacle(rule, broken)
+    if obstacle:
+        return made(state=NOT_RUN, found=f"{obstacle} comes first")
+    try:
+        rule(trial)
+    except BrokenRule as error:
+        for earlier in broken.values():
+            if (earlier.found, earlier.fix) == (error.found, error.fix):
+                return made(state=NOT_RUN, found=f"{earlier.rule} comes first")
+        return made(state=BROKEN, found=error.found, fix=error.fix)
+    return made(state=OK)
+
+
+def _obstacle(rule: Rule, broken: Mapping[str, RuleOutcome]) -> str:
+    """Return the broken rule without which this one has nothing to look at."""
+    if interface_is_met.__name__ in broken:
+        return interface_is_met.__name__
+    needs_shapes = rule not in _WITHOUT_SHAPES
+    shapes = shapes_are_right.__name__
+    return shapes if needs_shapes and shapes in broken else ""
