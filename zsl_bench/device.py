@@ -47,6 +47,15 @@ def choose_device(name: str) -> torch.device:
         ) from error
 
 
+def arithmetic_of(device: torch.device) -> str:
+    """Name what the last bits of a sum depend on: the kind of device; on a CPU its threads."""
+    import torch
+
+    if device.type != "cpu":
+        return device.type
+    return f"cpu with {torch.get_num_threads()} threads"
+
+
 @contextmanager
 def exact_fp32(precision: str) -> Iterator[None]:
     """Keep CUDA from rounding to TF32 where ``fp32`` was asked for; settings are put back."""

@@ -12,7 +12,9 @@ from zsl_bench.cli.render import INTERRUPTED, console, print_json
 from zsl_bench.cli.results import print_results
 from zsl_bench.cli.scoring_options import all_rules_option, scoring_options
 from zsl_bench.errors import DatasetError
-from zsl_bench.evaluation.settings import PRECISIONS
+from zsl_bench.evaluation import evaluate as run
+from zsl_bench.evaluation.processes import Processes
+from zsl_bench.evaluation.settings import PRECISIONS, Silent
 
 if TYPE_CHECKING:
     from zsl_bench.videos import Manifest
@@ -112,25 +114,29 @@ def evaluate(
 
     Every number stands beside its protocol, the videos it covers and the zero-shot verdict on
     the model's declared training and pretraining classes. Ctrl-C keeps the videos finished
-    so far (exit status 130); the same command goes on from there.
+    so far (exit status 130); the same command goes on from there. "torchrun ... -m zsl_bench
+    evaluate" shares the videos among several processes.
     """
-    manifests = _manifests(data, test_lists)
-    from zsl_bench.evaluation import evaluate as run
-
+    processes = Processes.from_environment()
     bar = ProgressBar()
     try:
-        results = run(
-            model,
-            data=manifests,
-            protocols=protocols or None,
-            seen=seen,
-            out=out,
-            progress=bar,
-            **settings,
-        )
+        with processes.told_in_turn():
+            results = run(
+                model,
+                data=_manifests(data, test_lists),
+                protocols=protocols or None,
+                seen=seen,
+                out=out,
+                progress=bar if processes.leads else Silent(),
+                share=processes.size > 1,
+                **settings,
+            )
     except KeyboardInterrupt:
-        bar.note(f"\n{bar.stopped(out)}")
+        if processes.leads:
+            bar.note(f"\n{bar.stopped(out)}")
         raise click.exceptions.Exit(INTERRUPTED) from None
+    if not processes.leads:
+        return
     if as_json:
         print_json([result.to_json() for result in results])
     else:

@@ -18,9 +18,9 @@ from zsl_bench.assessment.result import build_result
 from zsl_bench.assessment.sight import declare, look
 from zsl_bench.classes import RULES, with_rules
 from zsl_bench.datasets import open_dataset, summary_lines
-from zsl_bench.device import choose_device
 from zsl_bench.errors import DatasetError, ModelError
 from zsl_bench.evaluation.assemble import Plan, check_unreadable, match_seen, scored_run
+from zsl_bench.evaluation.processes import Processes
 from zsl_bench.evaluation.runner import Runner
 from zsl_bench.evaluation.settings import Progress, Settings, SettingsArguments, Silent
 from zsl_bench.files import check_writable
@@ -62,22 +62,24 @@ def evaluate(
         **settings: Fields of :class:`Settings`, such as ``policy`` or ``allow_partial``.
 
     Returns:
-        One result a data set, in the order given.
+        One result a data set, in the order given. With ``share``, a process of another rank than 0
+        takes its part in the work and returns none.
 
     Raises:
         ZslBenchError: Something is missing or does not fit; nothing finished is lost.
     """
     chosen, watcher = Settings(**settings), progress or Silent()
+    processes = Processes.from_environment() if chosen.share else Processes()
     manifests = _manifests(data)
     seen_manifest = _seen_manifest(seen)
     named = []
     for manifest in manifests:
         named.append(choose_protocols(manifest, protocols, restricted=chosen.restrict_to_present))
         check_protocols(manifest, named[-1], has_seen_videos=seen_manifest is not None)
-    loaded, device = _loaded(model, chosen)
+    loaded, device = _loaded(model, chosen, processes)
     manifests = [_ruled(manifest, loaded.card.rules, chosen) for manifest in manifests]
     folder = Path(out) if out is not None else None
-    runner = Runner(loaded, chosen, device, folder)
+    runner = Runner(loaded, chosen, device, folder, processes)
     for manifest in manifests:
         allowed = chosen.allow_partial or chosen.restrict_to_present
         check_present(manifest, verb="evaluate on", allowed=allowed)
@@ -89,7 +91,8 @@ def evaluate(
     plans = [_plan(*pair, runner) for pair in zip(manifests, named, strict=True)]
     for line in (line for manifest in manifests for line in summary_lines(manifest)):
         watcher.note(line)
-    return [_finish(plan, runner, seen_manifest, watcher) for plan in plans]
+    results = [_finish(plan, runner, seen_manifest, watcher) for plan in plans]
+    return [result for result in results if result is not None]
 
 
 def _manifests(data: Mapping[str, str | Path | Manifest]) -> list[Manifest]:
@@ -132,8 +135,10 @@ def _seen_manifest(seen: Mapping[str, str | Path | Manifest] | None) -> Manifest
     return _manifest(name, source)
 
 
-def _loaded(model: str | Model, settings: Settings) -> tuple[Model, torch.device]:
-    device = choose_device(settings.device)
+def _loaded(
+    model: str | Model, settings: Settings, processes: Processes
+) -> tuple[Model, torch.device]:
+    device = processes.device(settings.device)
     given = settings.weights or settings.model_settings
     if not isinstance(model, str) and given:
         raise ModelError(
@@ -187,13 +192,16 @@ def _plan(manifest: Manifest, references: Sequence[str], runner: Runner) -> Plan
 
 def _finish(
     plan: Plan, runner: Runner, seen: Manifest | None, progress: Progress
-) -> EvaluationResult:
+) -> EvaluationResult | None:
     digest = plan.sight.verdicts[0].vectors_digest
     matched = None if seen is None else match_seen(seen, plan)
     run = runner.run(plan.manifest, progress, vectors_digest=digest)
     held_out = None
     if matched is not None:
-        held_out = matched.videos(runner.run(matched.manifest, progress, vectors_digest=digest))
+        seen_run = runner.run(matched.manifest, progress, vectors_digest=digest)
+        held_out = None if seen_run is None else matched.videos(seen_run)
+    if run is None:
+        return None
     return build_result(
         scored_run(plan, run, held_out),
         plan.planned.protocols,

@@ -10,7 +10,7 @@ from zsl_bench.video import load_clips
 from zsl_bench.workers import keep_quiet, next_item, signal_kept
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterable
 
     from torch import Tensor
 
@@ -49,6 +49,10 @@ class VideoDataset:
         """Return the number of videos."""
         return len(self.manifest.videos)
 
+    def reads(self, position: int) -> bool:
+        """Say whether the video at a position can be read."""
+        return "frames" in self[position]
+
     def __getitem__(self, position: int) -> dict[str, Any]:
         """Decode one video; a video that cannot be read gives its reason and no frames."""
         import torch
@@ -68,9 +72,11 @@ class VideoDataset:
 
 
 def load_videos(
-    dataset: VideoDataset, positions: Sequence[int], *, workers: int
+    dataset: VideoDataset, positions: Iterable[int], *, workers: int
 ) -> Generator[LoadedVideo]:
     """Yield the videos at some positions, in that order.
+
+    Positions are asked for as they are needed: some videos ahead, for the processes that decode.
 
     Raises:
         ZslBenchError: A decoding process died, for lack of memory for instance.
@@ -80,12 +86,16 @@ def load_videos(
     loader: DataLoader[Any] = DataLoader(
         dataset,  # type: ignore[arg-type]
         batch_size=None,
-        sampler=list(positions),
+        sampler=positions,
         num_workers=workers,
         prefetch_factor=2 if workers else None,
         worker_init_fn=keep_quiet if workers else None,
     )
     with signal_kept():
         items = iter(loader)
-    for _ in positions:
-        yield LoadedVideo(**next_item(items, workers))
+    while True:
+        try:
+            item = next_item(items, workers)
+        except StopIteration:
+            return
+        yield LoadedVideo(**item)

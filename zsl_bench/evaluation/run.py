@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from zsl_bench.evaluation.store import KeptClips, VectorStore, VideoVectors
 from zsl_bench.model import guarded, is_scoring
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import torch
     from numpy.typing import NDArray
@@ -184,28 +184,60 @@ def run_videos(
         ModelError: The model gives an output of the wrong shape, or one that is not finite.
         ZslBenchError: A decoding process died, or a block cannot be kept.
     """
-    blocks = store.pending(lambda position: "frames" in dataset[position])
-    positions = [position for block in blocks for position in store.positions(block)]
-    name, total = dataset.manifest.dataset, len(dataset)
-    progress.start(name, total=total, done=total - len(positions))
-    reasons: dict[int, str] = {}
+    blocks = store.pending(dataset.reads)
+    total, left = len(dataset), sum(len(store.positions(block)) for block in blocks)
+    progress.start(dataset.manifest.dataset, total=total, done=total - left)
     try:
-        with closing(load_videos(dataset, positions, workers=workers)) as videos:
-            for video in videos:
-                if video.reason is None:
-                    batcher.add(video)
-                else:
-                    reasons[video.position] = video.reason
-                progress.advance(1)
-                block = store.positions(video.position // store.block)
-                if video.position == block[-1]:
-                    done = _block(dataset, block, batcher.flush(), reasons)
-                    store.save(video.position // store.block, done)
-                    progress.keep(len(block) if store.keeps else 0)
-                    reasons = {}
+        run_blocks(dataset, batcher, store, blocks, workers=workers, progress=progress)
     finally:
         progress.finish()
     return store.whole()
+
+
+class Counter(Protocol):
+    """Told what is done; a part of :class:`zsl_bench.evaluation.settings.Progress`."""
+
+    def advance(self, videos: int) -> None:
+        """That many more videos are done."""
+        ...
+
+    def keep(self, videos: int) -> None:
+        """That many more videos are on disk."""
+        ...
+
+
+def run_blocks(
+    dataset: VideoDataset,
+    batcher: ClipBatcher,
+    store: VectorStore,
+    blocks: Iterable[int],
+    *,
+    workers: int,
+    progress: Counter,
+) -> None:
+    """Run the videos of some blocks, keeping each finished block.
+
+    Blocks are asked for as they are needed: some videos ahead, for the processes that decode.
+
+    Raises:
+        ModelError: The model gives an output of the wrong shape, or one that is not finite.
+        ZslBenchError: A decoding process died, or a block cannot be kept.
+    """
+    reasons: dict[int, str] = {}
+    positions = (position for block in blocks for position in store.positions(block))
+    with closing(load_videos(dataset, positions, workers=workers)) as videos:
+        for video in videos:
+            if video.reason is None:
+                batcher.add(video)
+            else:
+                reasons[video.position] = video.reason
+            progress.advance(1)
+            block = store.positions(video.position // store.block)
+            if video.position == block[-1]:
+                done = _block(dataset, block, batcher.flush(), reasons)
+                store.save(video.position // store.block, done)
+                progress.keep(len(block) if store.keeps else 0)
+                reasons = {}
 
 
 def _block(

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from zsl_bench.assessment.scored import ClassColumns, array_digest
-from zsl_bench.device import choose_batch_size, device_description, exact_fp32
+from zsl_bench.device import arithmetic_of, choose_batch_size, device_description, exact_fp32
 from zsl_bench.errors import ModelError
 from zsl_bench.evaluation.assemble import check_unreadable
 from zsl_bench.evaluation.identity import file_stamps, run_identity, run_key
 from zsl_bench.evaluation.loading import VideoDataset
+from zsl_bench.evaluation.processes import Processes
 from zsl_bench.evaluation.run import ClipBatcher, forward_of, run_videos
+from zsl_bench.evaluation.shards import Shares, run_shared
 from zsl_bench.evaluation.store import VectorStore, block_size
 from zsl_bench.model import (
     Model,
@@ -25,10 +27,10 @@ from zsl_bench.model import (
     check_policy,
     guarded,
     is_scoring,
+    is_versioned,
     weights_digest,
 )
 from zsl_bench.video import clip_policy
-from zsl_bench.workers import choose_workers
 
 if TYPE_CHECKING:
     import torch
@@ -57,19 +59,47 @@ class FinishedRun:
 
 
 class Runner:
-    """A loaded model with the settings of one evaluation."""
+    """A loaded model with the settings of one evaluation.
+
+    Args:
+        model: The model.
+        settings: How it is run.
+        device: Where it is run.
+        out: Folder for results and kept vectors; None keeps nothing.
+        processes: The place of this process among those that share the videos; None alone.
+
+    Raises:
+        ModelError: The model does not fit the clip policy, or several processes are to share the
+            videos with no place where the vectors are kept.
+    """
 
     def __init__(
-        self, model: Model, settings: Settings, device: torch.device, out: Path | None
+        self,
+        model: Model,
+        settings: Settings,
+        device: torch.device,
+        out: Path | None,
+        processes: Processes | None = None,
     ) -> None:
         self.model = model
         self.settings = settings
         self.device = device
         self.out = out
+        self.processes = processes or Processes()
         self.policy = clip_policy(settings.policy or model.card.policy)
         check_policy(self.policy.name, model.card.clip, f"evaluate {model.card.name}")
         self.digest = weights_digest(model)
         self._dim: int | None = None
+        if self.processes.size > 1 and (out is None or not is_versioned(self.digest)):
+            raise ModelError(
+                f"evaluate {model.card.name} in {self.processes.size} processes",
+                found="no folder for results"
+                if out is None
+                else "neither weights nor a revision by which vectors are kept",
+                fix="give a folder that all see"
+                if out is None
+                else "state a revision in the model's card, or run one process",
+            )
         for method, arguments in (("eval", ()), ("to", (device,))):
             call = getattr(model, method, None)
             if callable(call):
@@ -129,15 +159,23 @@ class Runner:
 
     def run(
         self, manifest: Manifest, progress: Progress, *, vectors_digest: str | None
-    ) -> FinishedRun:
+    ) -> FinishedRun | None:
         """Run the videos of a manifest that are not done yet.
 
         Args:
             manifest: The videos.
             progress: Told how it goes.
             vectors_digest: Digest of the word vectors; a model may use them for its clips too.
+
+        Returns:
+            The finished run; None in a process that only takes its part in it.
+
+        Raises:
+            ModelError: The model gives an output of the wrong shape, or one that is not finite.
+            VideoError: Videos are unreadable, and that is not allowed.
+            ZslBenchError: A decoding process died, or vectors cannot be kept.
         """
-        settings, card, classes = self.settings, self.model.card, manifest.classes
+        settings = self.settings
         identity = run_identity(
             self.model,
             self.digest,
@@ -146,35 +184,13 @@ class Runner:
             vectors_digest=vectors_digest,
         )
         batch_size = settings.batch_size or choose_batch_size(self.device.type)
-        store = VectorStore(
-            self.out,
-            run_key(
-                identity,
-                classes if is_scoring(self.model) else None,
-                batches=f"{batch_size} clips on {self.device.type}",
-            ),
-            stamps=file_stamps(manifest),
-            block=block_size(batch_size, self.policy.clips),
-            keep_clips=settings.keep_clips,
-        )
-        batcher = ClipBatcher(
-            forward_of(self.model, classes, precision=settings.precision, device=self.device),
-            batch_size=batch_size,
-            pooling="mean" if is_scoring(self.model) else card.pooling,
-            device=self.device,
-            width=self._width(classes),
-            keep_clips=settings.keep_clips,
-        )
-        workers = choose_workers(settings.workers, self.device.type)
+        store = self._store(manifest, identity, batch_size)
+        workers = self.processes.workers(settings.workers, self.device.type)
         started = time.perf_counter()
-        with exact_fp32(settings.precision):
-            vectors = run_videos(
-                VideoDataset(manifest, self.policy, card.clip),
-                batcher,
-                store,
-                workers=workers,
-                progress=progress,
-            )
+        batcher = self._batcher(manifest.classes, batch_size)
+        vectors = self._vectors(manifest, batcher, store, workers=workers, progress=progress)
+        if vectors is None:
+            return None
         seconds = time.perf_counter() - started
         if not settings.allow_unreadable:
             reasons = {manifest.videos[p].id: why for p, why in sorted(vectors.reasons.items())}
@@ -183,18 +199,64 @@ class Runner:
             manifest=manifest,
             vectors=vectors,
             identity=identity,
-            environment={
-                "weights_source": getattr(self.model, "source", None) or None,
-                "device": device_description(self.device),
-                "batch_size": batch_size,
-                "workers": workers,
-                "seconds": round(seconds, 3),
-                "settings": {
-                    name: str(value) if isinstance(value, Path) else value
-                    for name, value in asdict(settings).items()
-                },
-            },
+            environment=self._environment(batch_size, workers, seconds),
         )
+
+    def _environment(self, batch_size: int, workers: int, seconds: float) -> dict[str, Any]:
+        several = {"processes": self.processes.size} if self.processes.size > 1 else {}
+        return {
+            "weights_source": getattr(self.model, "source", None) or None,
+            "device": device_description(self.device),
+            "batch_size": batch_size,
+            "workers": workers,
+            **several,
+            "seconds": round(seconds, 3),
+            "settings": {
+                name: str(value) if isinstance(value, Path) else value
+                for name, value in asdict(self.settings).items()
+            },
+        }
+
+    def _store(self, manifest: Manifest, identity: dict[str, Any], batch_size: int) -> VectorStore:
+        key = run_key(
+            identity,
+            manifest.classes if is_scoring(self.model) else None,
+            batches=f"{batch_size} clips on {arithmetic_of(self.device)}",
+        )
+        return VectorStore(
+            self.out,
+            key,
+            stamps=file_stamps(manifest),
+            block=block_size(batch_size, self.policy.clips),
+            keep_clips=self.settings.keep_clips,
+        )
+
+    def _batcher(self, classes: ClassSet, batch_size: int) -> ClipBatcher:
+        settings = self.settings
+        return ClipBatcher(
+            forward_of(self.model, classes, precision=settings.precision, device=self.device),
+            batch_size=batch_size,
+            pooling="mean" if is_scoring(self.model) else self.model.card.pooling,
+            device=self.device,
+            width=self._width(classes),
+            keep_clips=settings.keep_clips,
+        )
+
+    def _vectors(
+        self,
+        manifest: Manifest,
+        batcher: ClipBatcher,
+        store: VectorStore,
+        *,
+        workers: int,
+        progress: Progress,
+    ) -> VideoVectors | None:
+        dataset = VideoDataset(manifest, self.policy, self.model.card.clip)
+        with exact_fp32(self.settings.precision):
+            if self.processes.size == 1 or store.folder is None:
+                return run_videos(dataset, batcher, store, workers=workers, progress=progress)
+            shares = Shares(processes=self.processes, folder=store.folder / "claims")
+            return run_shared(dataset, batcher, store, shares, workers=workers, progress=progress)
 
     def _width(self, classes: ClassSet) -> int | None:
         return len(classes) if is_scoring(self.model) else self._dim

@@ -35,6 +35,7 @@ class SettingsArguments(TypedDict, total=False):
     pretrained_on: tuple[str, ...]
     train_manifest: Path | None
     keep_clips: bool
+    share: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,8 @@ class Settings:
         pretrained_on: The same for its pretraining data.
         train_manifest: Manifest of the training videos, to name those that the test set shares.
         keep_clips: Keep the vector of every clip beside the result.
+        share: Share the videos with the other processes that ``torchrun`` started; all of them
+            call with the same arguments, and that of rank 0 gets the results.
     """
 
     policy: str | None = None
@@ -82,6 +85,7 @@ class Settings:
     pretrained_on: tuple[str, ...] = ()
     train_manifest: Path | None = None
     keep_clips: bool = False
+    share: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that no run can have."""

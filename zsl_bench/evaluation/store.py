@@ -153,6 +153,12 @@ class VectorStore:
         keep_clips: Keep the vectors of the clips as well. A block that was kept without them is
             then not finished, and one that was kept with them serves a run that wants none.
             Blocks on disk give them back one at a time; without a folder none are kept.
+
+    Attributes:
+        folder: Where the blocks are; None where nothing is kept.
+        keeps: Whether blocks are kept on disk.
+        block: Videos in a block.
+        num_blocks: How many blocks there are.
     """
 
     def __init__(
@@ -164,15 +170,16 @@ class VectorStore:
         block: int,
         keep_clips: bool = False,
     ) -> None:
-        self._base = None
+        self.folder: Path | None = None
         if folder is not None and key is not None:
-            self._base = folder / "vectors" / key[:24]
+            self.folder = folder / "vectors" / key[:24]
         self._memory: dict[int, VideoVectors] = {}
         self._stamps = stamps
         self._keep_clips = keep_clips and folder is not None
-        self.keeps = self._base is not None
+        self.keeps = self.folder is not None
         self.block = block
         self.num_blocks = -(-len(stamps) // block)
+        self._names = [self._named(number) for number in range(self.num_blocks)]
 
     def positions(self, block: int) -> range:
         """Return the manifest positions of a block's videos."""
@@ -185,13 +192,37 @@ class VectorStore:
             reads: Whether the video at a position, unreadable before, can be read by now; its
                 block is then not finished.
         """
-        for block in range(self.num_blocks):
-            found = self._read(block) if self._base else None
-            if found is None or len(found.readable) != len(self.positions(block)):
-                continue
-            if not any(reads(self.positions(block)[i]) for i in found.reasons):
-                self._memory[block] = self._light(block, found)
-        return [block for block in range(self.num_blocks) if block not in self._memory]
+        return [block for block in range(self.num_blocks) if not self.finished(block, reads)]
+
+    def finished(self, block: int, reads: Callable[[int], bool]) -> bool:
+        """Say whether a block is finished on disk, and read it if it is.
+
+        Args:
+            block: The block.
+            reads: As for :meth:`pending`.
+        """
+        found = self._read(block) if self.folder else None
+        if found is None or len(found.readable) != len(self.positions(block)):
+            return False
+        if any(reads(self.positions(block)[i]) for i in found.reasons):
+            return False
+        self._memory[block] = self._light(block, found)
+        return True
+
+    def has(self, block: int) -> bool:
+        """Say whether a block was saved or read by this process."""
+        return block in self._memory
+
+    def on_disk(self) -> set[int]:
+        """Return the blocks that have a file, finished or not."""
+        if self.folder is None or not self.folder.is_dir():
+            return set()
+        names = {path.name for path in self.folder.iterdir()}
+        return {block for block, name in enumerate(self._names) if f"{name}.npz" in names}
+
+    def name(self, block: int) -> str:
+        """Return what a block's file is called, without its suffix; changes with its videos."""
+        return self._names[block]
 
     def save(self, block: int, vectors: VideoVectors) -> None:
         """Keep a finished block.
@@ -201,7 +232,7 @@ class VectorStore:
         """
         if not self._keep_clips:
             vectors = replace(vectors, clips=None)
-        if self._base is not None:
+        if self.folder is not None:
             with atomic_write(self._path(block)) as stream:
                 stream.write(vectors.to_bytes())
         self._memory[block] = self._light(block, vectors)
@@ -214,12 +245,16 @@ class VectorStore:
         """
         return _join([self._memory[block] for block in range(self.num_blocks)])
 
+    def _named(self, block: int) -> str:
+        stamp = sha256_json([self._stamps[i] for i in self.positions(block)])[:12]
+        return f"{block:06d}-{stamp}"
+
     def _read(self, block: int) -> VideoVectors | None:
         return VideoVectors.from_file(self._path(block), clips=self._keep_clips)
 
     def _light(self, block: int, vectors: VideoVectors) -> VideoVectors:
         """Leave the vectors of the clips on disk, where the block is there."""
-        if self._base is None or vectors.clips is None:
+        if self.folder is None or vectors.clips is None:
             return vectors
         rows = replace(vectors.clips.vectors, parts=(partial(self._clips_of, block),))
         return replace(vectors, clips=replace(vectors.clips, vectors=rows))
@@ -235,8 +270,7 @@ class VectorStore:
         return found.clips.vectors.stacked()
 
     def _path(self, block: int) -> Path:
-        stamp = sha256_json([self._stamps[i] for i in self.positions(block)])[:12]
-        return cast("Path", self._base) / f"{block:06d}-{stamp}.npz"
+        return cast("Path", self.folder) / f"{self._names[block]}.npz"
 
 
 def _join(blocks: list[VideoVectors]) -> VideoVectors:
