@@ -350,7 +350,9 @@ def remote_folder(clip_folder, tmp_path):
     trace = tmp_path / "ran"
     (folder / "modeling_own.py").write_text(
         f"import pathlib\npathlib.Path({str(trace)!r}).touch()\n"
-        "from transformers import CLIPConfig as OwnConfig, CLIPModel as OwnModel\n"
+        "from transformers import CLIPConfig, CLIPModel\n"
+        "class OwnConfig(CLIPConfig):\n    model_type = 'own-kind'\n"
+        "class OwnModel(CLIPModel):\n    config_class = OwnConfig\n"
     )
     return folder, trace
 
