@@ -30,3 +30,8 @@ def test_near_matches_ignore_case_and_else_list_the_choices():
 def test_long_lists_are_cut():
     assert listing("abcdefg") == "a, b, c, d, e and 2 more"
     assert listing("ab") == "a, b"
+
+
+def test_messages_hold_nothing_that_a_terminal_acts_on():
+    error = ZslBenchError("a\nb", found="\x1b[2Jgone\x07 \udc80", fix="caf\u00e9 \u2192 x")
+    assert str(error) == "a b: \\x1b[2Jgone\\x07 \\udc80; caf\u00e9 \u2192 x"

@@ -22,9 +22,9 @@ class ZslBenchError(Exception):
     """
 
     def __init__(self, asked: str, *, found: str, fix: str) -> None:
-        self.asked = _one_line(asked)
-        self.found = _one_line(found)
-        self.fix = _one_line(fix)
+        self.asked = one_line(asked)
+        self.found = one_line(found)
+        self.fix = one_line(fix)
         super().__init__(f"{self.asked}: {self.found}; {self.fix}")
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -56,6 +56,10 @@ class WeightsError(ZslBenchError):
     """Weights are missing, unsafe to read, or made for another network."""
 
 
+class MissingWeightsError(WeightsError):
+    """Weights are neither given nor published."""
+
+
 class ProtocolError(ZslBenchError):
     """A protocol is unknown or does not fit the data."""
 
@@ -68,8 +72,12 @@ def _rebuild(kind: type[ZslBenchError], asked: str, found: str, fix: str) -> Zsl
     return kind(asked, found=found, fix=fix)
 
 
-def _one_line(text: str) -> str:
-    return " ".join(str(text).split())
+def one_line(text: object) -> str:
+    """Return text in one line that a terminal only shows: what it would act on is escaped."""
+    line = " ".join(str(text).split())
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 def near_matches(name: str, choices: Iterable[str]) -> str:

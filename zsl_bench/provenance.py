@@ -12,7 +12,8 @@ from importlib import metadata
 
 _PACKAGES = (
     "zsl-bench", "torch", "torchvision", "numpy", "scipy", "av", "opencv-python-headless",
-    "gensim", "huggingface-hub", "safetensors",
+    "gensim", "huggingface-hub", "safetensors", "transformers", "tokenizers", "open-clip-torch",
+    "timm", "sentence-transformers", "mteb",
 )  # fmt: skip
 
 

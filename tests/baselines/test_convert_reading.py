@@ -15,9 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from zsl_bench.baselines.convert.reading import read_checkpoint
+from zsl_bench.baselines.convert.declarations import declare
+from zsl_bench.baselines.convert.reading import Checkpoint, read_checkpoint
 from zsl_bench.baselines.convert.stand_ins import ArrayStandIn, OptionsStandIn, TypeStandIn, plain
 from zsl_bench.errors import WeightsError
+from zsl_bench.state_files import read_pickle
 
 STATE = collections.OrderedDict(
     {"module.a": torch.arange(6.0).reshape(2, 3), "module.n": torch.tensor(7)}
@@ -269,3 +271,30 @@ def test_numpy_types_are_read_in_their_byte_order_and_only_numbers():
     array = ArrayStandIn()
     with pytest.raises(ValueError, match="does not hold numbers"):
         array.__setstate__((1, (2,), "f8", False, [1, 2]))
+
+
+def test_a_small_file_of_a_huge_tensor_is_refused(tmp_path):
+    path = tmp_path / "bomb.pth.tar"
+    huge = torch.zeros(1).expand(10**11, 300)
+    torch.save({"state_dict": {"module.regressor.weight": huge}}, path)
+    with pytest.raises(WeightsError, match="tensors without values of their own"):
+        read_checkpoint(path)
+    torch.save({"regressor.weight": huge}, tmp_path / "plain.pt")
+    with pytest.raises(WeightsError, match="tensors without values of their own"):
+        read_pickle(tmp_path / "plain.pt")
+
+
+def test_keys_and_options_that_a_terminal_would_act_on(tmp_path):
+    path = tmp_path / "escapes.pth.tar"
+    torch.save({"state_dict": {"module.\x1b[2J": torch.zeros(1)}}, path)
+    with pytest.raises(WeightsError, match=r"no plain text: module\.\\x1b\[2J;"):
+        read_checkpoint(path)
+    options = argparse.Namespace(dataset="\udc80", save_path="a\nb\x1b[2J")
+    torch.save({"state_dict": {"a": torch.zeros(1)}, "opt": options}, path)
+    assert read_checkpoint(path).options == {"dataset": "\\udc80", "save_path": "a b\\x1b[2J"}
+
+
+def test_options_of_no_class_settle_nothing(tmp_path):
+    options = {"dataset": "kinetics2both", "n_classes": 0, "class_overlap": 2}
+    made = Checkpoint(path=tmp_path / "x", sha256="", state=STATE, options=options)
+    assert declare(made, "c3d").trained_on is None

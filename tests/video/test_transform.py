@@ -261,6 +261,13 @@ def test_a_squashed_frame_is_the_whole_frame_resized(width, height, interpolatio
     np.testing.assert_allclose(transform_frames(frames, spec), whole.numpy(), atol=1e-3)
 
 
+def test_crop_offset_can_be_rounded_down():
+    frames = noise(113, 115)
+    spec = ClipSpec(size=112, short_side=113, resize="exact", crop="center-down", dtype="float32")
+    ours = transform_frames(frames, spec)
+    np.testing.assert_array_equal(ours, frames[:, 1:113, 0:112].transpose(0, 3, 1, 2))
+
+
 def test_a_squashed_frame_is_pillows_to_one_level():
     from PIL import Image
 

@@ -14,7 +14,8 @@ from zsl_bench.adapters.common import (
     locate,
     require,
 )
-from zsl_bench.adapters.image_text import Encoders, ImageTextModel
+from zsl_bench.adapters.image_text import ImageTextModel
+from zsl_bench.adapters.prompted import Encoders
 from zsl_bench.adapters.remote_code import TRUST, load_guarded
 from zsl_bench.errors import ModelError, WeightsError, listing, near_matches
 from zsl_bench.files import read_json, sha256_json

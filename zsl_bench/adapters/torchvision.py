@@ -14,8 +14,6 @@ quarter there, and is not here.
 from __future__ import annotations
 
 import http.client
-import pickle
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +28,7 @@ from zsl_bench.classes import class_set_from_names, load_class_set
 from zsl_bench.errors import ModelError, WeightsError, near_matches
 from zsl_bench.files import sha256_file
 from zsl_bench.model import ModelCard, check_settings
+from zsl_bench.state_files import read_pickle, read_tensors
 from zsl_bench.video import ClipSpec
 
 if TYPE_CHECKING:
@@ -310,7 +309,7 @@ def _is_published(file: Path, weights: Any) -> bool:  # noqa: ANN401
 def _build(name: str, file: Path, *, classes: ClassSet, asked: str) -> nn.Module:
     from torchvision import models
 
-    state = _read_state(file)
+    state = read_tensors(file)[0] if file.suffix == ".safetensors" else read_pickle(file)
     with torch.random.fork_rng(devices=[]):
         network: nn.Module = models.get_model(name, weights=None, num_classes=len(classes))
     try:
@@ -323,28 +322,3 @@ def _build(name: str, file: Path, *, classes: ClassSet, asked: str) -> nn.Module
             fix=f"give the tensors of {name} with {len(classes)} classes",
         ) from error
     return network
-
-
-def _read_state(file: Path) -> dict[str, Tensor]:
-    """Read a plain state dict without running code that the file may carry."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    asked = f"weights {file}"
-    try:
-        if file.suffix == ".safetensors":
-            return load_file(file)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
-            state = torch.load(file, map_location="cpu", weights_only=True)  # noqa: TID251
-    except OSError as error:
-        raise WeightsError(
-            asked, found=error.strerror or str(error), fix="check the path"
-        ) from error
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        found = f"nothing that can be read safely ({type(error).__name__})"
-        fix = "give a plain state dict, as torchvision publishes it, or safetensors"
-        raise WeightsError(asked, found=found, fix=fix) from error
-    if not isinstance(state, dict) or not all(isinstance(t, torch.Tensor) for t in state.values()):
-        raise WeightsError(asked, found="no plain state dict", fix="save model.state_dict()")
-    return state

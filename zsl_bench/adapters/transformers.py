@@ -22,7 +22,8 @@ import torch
 
 from zsl_bench.adapters.common import find_frames, find_prompts
 from zsl_bench.adapters.conse import CONSE_SETTINGS, Classifier, conse_model
-from zsl_bench.adapters.image_text import Encoders, ImageTextModel
+from zsl_bench.adapters.image_text import ImageTextModel
+from zsl_bench.adapters.prompted import Encoders
 from zsl_bench.adapters.transformers_cards import declared, label_classes
 from zsl_bench.adapters.transformers_preprocessing import Preprocessing, read_preprocessing
 from zsl_bench.adapters.transformers_source import Source, open_source, vectors_of

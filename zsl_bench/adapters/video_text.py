@@ -2,67 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Self
 
 import torch
 
-from zsl_bench.adapters.common import PixelScale, embed_labels, embed_texts, encode_texts
+from zsl_bench.adapters.common import encode_texts
+from zsl_bench.adapters.prompted import EmbeddingModel, PromptedModel
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
-    from zsl_bench.adapters.image_text import Encoders
     from zsl_bench.classes import ClassSet
-    from zsl_bench.model import ModelCard
-    from zsl_bench.prompts import PromptSet
 
 
-class VideoTextModel:
-    """A model that embeds whole clips and texts into one space.
-
-    Args:
-        network: The network that both encoders belong to.
-        encoders: Its two halves; ``images`` takes scaled clips ``(B, T, 3, S, S)``.
-        card: What it wants to be handed and has seen.
-        prompts: The templates around the class labels.
-        source: Where the weights come from.
-    """
-
-    def __init__(
-        self,
-        network: nn.Module,
-        encoders: Encoders,
-        *,
-        card: ModelCard,
-        prompts: PromptSet,
-        source: str,
-    ) -> None:
-        self.network = network.eval()
-        self.card = card
-        self.prompts = prompts
-        self.source = source
-        self._encoders = encoders
-        self._scale = PixelScale(encoders.mean, encoders.std)
-
-    def to(self, device: torch.device | str) -> VideoTextModel:
-        """Move the network to a device and return the model."""
-        self.network.to(device)
-        return self
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Return the network's weights by key."""
-        return self.network.state_dict()
-
-    def embed_classes(self, classes: ClassSet, /) -> Tensor:
-        """Return one vector a class, ``(C, D)``, float32, of unit length.
-
-        The labels go into the templates; the unit vectors of a class's texts are averaged.
-        """
-        return embed_texts(classes, self.prompts, self._encoders.texts)
-
-    def embed_labels(self, classes: ClassSet, /) -> Tensor:
-        """Return one vector a class from its label alone, without templates, ``(C, D)``."""
-        return embed_labels(classes, self._encoders.texts)
+class VideoTextModel(EmbeddingModel):
+    """A model of whole clips and texts; ``images`` of its encoders takes scaled clips."""
 
     def embed_clips(self, clips: Tensor, /) -> Tensor:
         """Return one vector a clip, ``(B, D)``.
@@ -70,10 +24,10 @@ class VideoTextModel:
         Args:
             clips: ``(B, T, 3, S, S)``, RGB levels 0 to 255.
         """
-        return self._encoders.images(self._scale(clips)).float()
+        return self.encoders.images(self.scale(clips)).float()
 
 
-class XClipModel:
+class XClipModel(PromptedModel):
     """X-CLIP, which scores: the vector of a class depends on the clip.
 
     A clip's patches prompt the vector of every class text, and the score is the cosine of the two
@@ -89,33 +43,12 @@ class XClipModel:
         source: Where the weights come from.
     """
 
-    def __init__(
-        self,
-        network: Any,  # noqa: ANN401
-        encoders: Encoders,
-        *,
-        card: ModelCard,
-        prompts: PromptSet,
-        source: str,
-    ) -> None:
-        self.network = network.eval()
-        self.card = card
-        self.prompts = prompts
-        self.source = source
-        self._encoders = encoders
-        self._scale = PixelScale(encoders.mean, encoders.std)
-        self._texts: tuple[tuple[str, ...], Tensor] | None = None
+    _texts: tuple[tuple[str, ...], Tensor] | None = None
 
-    def to(self, device: torch.device | str) -> XClipModel:
+    def to(self, device: torch.device | str) -> Self:
         """Move the network to a device and return the model."""
-        self.network.to(device)
         self._texts = None
-        return self
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Return the network's weights by key."""
-        state: dict[str, Tensor] = self.network.state_dict()
-        return state
+        return super().to(device)
 
     def score(self, clips: Tensor, classes: ClassSet, /) -> Tensor:
         """Return one logit a clip and class, ``(B, C)``.
@@ -124,7 +57,7 @@ class XClipModel:
             clips: ``(B, T, 3, S, S)``, RGB levels 0 to 255.
             classes: The classes; their texts are encoded once and kept for the next call.
         """
-        pixels = self._encoders.images(self._scale(clips))
+        pixels = self.encoders.images(self.scale(clips))
         videos, patches = self._videos(pixels)
         texts = self._class_texts(classes.labels).expand(len(clips), -1, -1)
         texts = texts + self.network.prompts_generator(texts, patches)
@@ -152,6 +85,6 @@ class XClipModel:
         """Return the vectors of the classes before a clip prompts them, ``(C, D)``."""
         if self._texts is None or self._texts[0] != labels:
             texts = [self.prompts.texts(template, labels) for template in self.prompts.templates]
-            vectors = [encode_texts(each, self._encoders.texts) for each in texts]
+            vectors = [encode_texts(each, self.encoders.texts) for each in texts]
             self._texts = (labels, torch.stack(vectors).mean(dim=0))
         return self._texts[1]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from zsl_bench.baselines.folders import WeightsFolder, inspect_folder
 from zsl_bench.baselines.weights import MODEL_FILE
-from zsl_bench.errors import WeightsError, near_matches
+from zsl_bench.errors import MissingWeightsError, WeightsError, near_matches
 from zsl_bench.files import read_asset, sha256_file
 from zsl_bench.hub import download_folder, list_weights, parse_reference
 
@@ -48,7 +48,8 @@ def published_weights(name: str) -> Published:
     """Return where the weights of a bundled model are published.
 
     Raises:
-        WeightsError: The table has no such name, or its weights are not published.
+        MissingWeightsError: Its weights are not published.
+        WeightsError: The table has no such name.
     """
     table = read_asset("weights.json")["weights"]
     if name not in table:
@@ -59,7 +60,9 @@ def published_weights(name: str) -> Published:
         )
     entry = table[name]
     if entry["published"] is None:
-        raise WeightsError(f"model {name!r}", found="no published weights", fix=entry["how"])
+        raise MissingWeightsError(
+            f"model {name!r}", found="no published weights", fix=entry["how"]
+        )
     published = entry["published"]
     return Published(
         reference=f"{published['repo']}@{published['revision']}", sha256=published["sha256"]

@@ -27,7 +27,10 @@ from zsl_bench.baselines.cards import (
     with_backbone_classes,
 )
 from zsl_bench.baselines.networks import ARCHITECTURES, empty_network, identify_network
-from zsl_bench.baselines.state_files import (
+from zsl_bench.errors import ResultError, WeightsError, near_matches
+from zsl_bench.files import atomic_write, read_json, sha256_file, write_json
+from zsl_bench.model import ModelCard
+from zsl_bench.state_files import (
     METADATA_KEY,
     PICKLE_SUFFIXES,
     SUFFIXES,
@@ -35,9 +38,6 @@ from zsl_bench.baselines.state_files import (
     read_pickle,
     read_tensors,
 )
-from zsl_bench.errors import ResultError, WeightsError, near_matches
-from zsl_bench.files import atomic_write, read_json, sha256_file, write_json
-from zsl_bench.model import ModelCard
 from zsl_bench.wordvectors import WordVectors
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ _CHOICES: dict[str, tuple[object, ...]] = {
     "resize": get_args(ResizeRule),
     "interpolation": get_args(Interpolation),
     "antialias": (False, True),
-    "crop": ("center", "squash"),
+    "crop": ("center", "center-down", "squash"),
     "dtype": ("uint8", "float32"),
 }
 _LARGEST = 65_536
@@ -48,7 +48,8 @@ class ClipSpec:
             ``Resize``: the short side is exactly ``short_side``, the long side is rounded down.
         interpolation: ``bilinear`` or ``bicubic``.
         antialias: Whether a smaller image is low-pass filtered.
-        crop: ``center``; the offset is ``round((side - size) / 2)``, half to even. ``squash`` crops
+        crop: ``center``; the offset is ``round((side - size) / 2)``, half to even. ``center-down``
+            rounds it down, as transformers does where torchvision does not. ``squash`` crops
             nothing: a frame becomes ``size`` x ``size`` whatever its shape; ``short_side`` is then
             ``size`` and ``resize`` is ``exact``.
         dtype: ``float32`` keeps the unrounded levels (bicubic ones may leave [0, 255]). ``uint8``
@@ -62,7 +63,7 @@ class ClipSpec:
     resize: ResizeRule = "brattoli2020"
     interpolation: Interpolation = "bilinear"
     antialias: bool = False
-    crop: Literal["center", "squash"] = "center"
+    crop: Literal["center", "center-down", "squash"] = "center"
     dtype: Literal["uint8", "float32"] = "uint8"
 
     def __post_init__(self) -> None:
@@ -127,6 +128,8 @@ def crop_offsets(
             found=f"a frame that resizes to {width} x {height}",
             fix="use resize='exact' or a short side one pixel longer",
         )
+    if offset is None and spec.crop == "center-down":
+        return (height - spec.size) // 2, (width - spec.size) // 2
     if offset is None:
         return round((height - spec.size) / 2), round((width - spec.size) / 2)
     top, left = offset

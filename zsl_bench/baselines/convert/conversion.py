@@ -21,12 +21,12 @@ from zsl_bench.baselines.convert.keys import (
 from zsl_bench.baselines.convert.reading import Checkpoint, read_checkpoint
 from zsl_bench.baselines.models import PAPER_CLIP
 from zsl_bench.baselines.networks import empty_network
-from zsl_bench.baselines.state_files import fill_network
 from zsl_bench.baselines.weights import save_weights
 from zsl_bench.classes import RULE_SETS, bundled_class_sets, load_class_set
 from zsl_bench.errors import WeightsError, WordVectorError, listing
 from zsl_bench.files import atomic_write
 from zsl_bench.model import ModelCard
+from zsl_bench.state_files import fill_network
 from zsl_bench.wordvectors import load_word_vectors
 
 if TYPE_CHECKING:
@@ -177,6 +177,7 @@ def _card(conversion: Conversion, name: str) -> ModelCard:
         clip=PAPER_CLIP,
         trained_on=declared.trained_on,
         pretrained_on=declared.pretrained_on,
+        licence="unknown",
         description=f"{declared.family} {conversion.plan.network} converted from "
         f"{checkpoint.path.name}; {declared.notes[0]}",
     )

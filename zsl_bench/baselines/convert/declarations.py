@@ -99,6 +99,7 @@ def _training_classes(options: Mapping[str, Any]) -> tuple[TrainingData, list[st
     if (
         options.get("dataset") == _TWO_TESTS
         and type(wanted) is int
+        and wanted > 0
         and isinstance(threshold, (int, float))
         and 0 <= threshold <= 2
     ):

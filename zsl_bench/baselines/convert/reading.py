@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zsl_bench.baselines.convert.stand_ins import STAND_INS, OptionsStandIn, plain
-from zsl_bench.baselines.state_files import read_tensors, unpickle
+from zsl_bench.baselines.convert.stand_ins import STAND_INS, OptionsStandIn, plain, text_of
 from zsl_bench.errors import WeightsError, listing
 from zsl_bench.files import sha256_file
+from zsl_bench.state_files import is_whole, read_tensors, unpickle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-_STATE, _OPTIONS, _ACCURACY = "state_dict", "opt", "accuracy"
+_STATE, _OPTIONS, _ACCURACY = _READ = "state_dict", "opt", "accuracy"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,7 +81,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         state=_checked(content[_STATE], asked),
         options=_options(content.get(_OPTIONS), asked),
         accuracy=plain(content.get(_ACCURACY)),
-        ignored=tuple(str(key) for key in content if key not in (_STATE, _OPTIONS, _ACCURACY)),
+        ignored=tuple(text_of(str(key)) for key in content if key not in _READ),
     )
 
 
@@ -103,20 +103,20 @@ def _checked(state: object, asked: str) -> dict[str, Tensor]:
             found=f"entries that are no tensors, and no state_dict: {listing(others)}",
             fix="give a checkpoint with a state_dict, or a state dict",
         )
-    strange = [str(key)[:80] for key, item in state.items() if not _is_dense(item)]
+    strange = [str(key)[:80] for key, item in state.items() if not is_whole(item)]
     if strange:
         raise WeightsError(
             asked, found=f"tensors without values of their own: {listing(strange)}", fix="save anew"
+        )
+    unprintable = [str(key)[:80] for key in state if not str(key).isprintable()]
+    if unprintable:
+        raise WeightsError(
+            asked, found=f"keys that are no plain text: {listing(unprintable)}", fix="save anew"
         )
     return {str(key): item.detach() for key, item in state.items()}
 
 
 _TENSORS = (torch.Tensor, torch.nn.Parameter)
-
-
-def _is_dense(tensor: Tensor) -> bool:
-    is_strided = tensor.layout == torch.strided and not tensor.is_quantized
-    return is_strided and tensor.device.type == "cpu"
 
 
 def _options(value: object, asked: str) -> dict[str, Any] | None:

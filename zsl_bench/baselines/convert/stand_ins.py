@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import torch
 
+from zsl_bench.errors import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -141,12 +143,17 @@ def plain(value: object, *, depth: int = 0) -> Any:  # noqa: ANN401
     return _single(value)
 
 
+def text_of(value: str) -> str:
+    """Return text of a checkpoint in one line that can be printed and stored, cut short."""
+    return one_line(value)[:_MAX_TEXT]
+
+
 def _nested(value: dict[Any, Any] | list[Any] | tuple[Any, ...], depth: int) -> object:
     if depth >= _MAX_DEPTH:
         return f"a {type(value).__name__} of {len(value)}, not kept"
     if isinstance(value, dict):
         items = list(value.items())[:_MAX_ITEMS]
-        return {str(name)[:_MAX_TEXT]: plain(item, depth=depth + 1) for name, item in items}
+        return {text_of(str(name)): plain(item, depth=depth + 1) for name, item in items}
     return [plain(item, depth=depth + 1) for item in value[:_MAX_ITEMS]]
 
 
@@ -157,7 +164,7 @@ def _single(value: object) -> object:
         case float():
             return value if math.isfinite(value) else str(value)
         case str():
-            return value[:_MAX_TEXT]
+            return text_of(value)
         case torch.device() | torch.dtype():
             return str(value)
         case torch.Tensor():

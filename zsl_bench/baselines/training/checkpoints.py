@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import save
 
-from zsl_bench.baselines.state_files import read_tensors
 from zsl_bench.errors import ResultError, WeightsError, ZslBenchError, listing
 from zsl_bench.files import (
     atomic_write,
@@ -29,6 +28,7 @@ from zsl_bench.files import (
     sha256_json,
     write_json,
 )
+from zsl_bench.state_files import read_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

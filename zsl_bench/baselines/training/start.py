@@ -17,18 +17,18 @@ from torchvision.models import get_model_weights, get_weight
 
 from zsl_bench.baselines.cards import backbone_classes
 from zsl_bench.baselines.networks import create_network
-from zsl_bench.baselines.state_files import (
+from zsl_bench.baselines.weights import CONFIG_FILE, MODEL_FILE, load_weights
+from zsl_bench.classes import with_rules
+from zsl_bench.errors import WeightsError, listing
+from zsl_bench.model import state_digest
+from zsl_bench.splits import class_list
+from zsl_bench.state_files import (
     PICKLE_SUFFIXES,
     fill_network,
     read_pickle,
     read_tensors,
     strip_parallel,
 )
-from zsl_bench.baselines.weights import CONFIG_FILE, MODEL_FILE, load_weights
-from zsl_bench.classes import with_rules
-from zsl_bench.errors import WeightsError, listing
-from zsl_bench.model import state_digest
-from zsl_bench.splits import class_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from zsl_bench.baselines.state_files import fill_network, read_pickle, read_tensors, strip_parallel
 from zsl_bench.errors import WeightsError
+from zsl_bench.state_files import fill_network, read_pickle, read_tensors, strip_parallel
 
 STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(3)}
 

@@ -26,6 +26,7 @@ METADATA_KEY = "zsl_bench"
 PICKLE_SUFFIXES = (".pt", ".pth", ".tar", ".pkl")
 SUFFIXES = (".safetensors", *PICKLE_SUFFIXES)
 _PARALLEL = "module."
+_MOST_REPEATED = 1 << 30
 _DAMAGES = (
     RuntimeError,
     EOFError,
@@ -86,6 +87,11 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
             asked, found=f"a {type(value).__name__}, no state dict", fix="save model.state_dict()"
         )
     others = [str(key) for key, item in value.items() if not isinstance(item, torch.Tensor)]
+    hollow = [str(key) for key, item in value.items() if not others and not is_whole(item)]
+    if hollow:
+        raise WeightsError(
+            asked, found=f"tensors without values of their own: {listing(hollow)}", fix="save anew"
+        )
     if others:
         raise WeightsError(
             asked,
@@ -140,6 +146,17 @@ def strip_parallel(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if all(key.startswith(_PARALLEL) for key in state):
         return {key.removeprefix(_PARALLEL): tensor for key, tensor in state.items()}
     return dict(state)
+
+
+def is_whole(tensor: Tensor) -> bool:
+    """Return whether a tensor is in memory with a value for each of its elements.
+
+    A view of few values under a shape of more than 1 GiB, which a small file can hold, is not.
+    """
+    if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
+        return False
+    size = tensor.numel() * tensor.element_size()
+    return size <= max(tensor.untyped_storage().nbytes(), _MOST_REPEATED)
 
 
 def fill_network(network: nn.Module, state: Mapping[str, Tensor], *, asked: str) -> None:
