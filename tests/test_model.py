@@ -1,5 +1,7 @@
 import copy
 import hashlib
+import importlib
+import sys
 import types
 from pathlib import Path
 
@@ -19,10 +21,13 @@ from zsl_bench.model import (
     check_policy,
     check_settings,
     declaration_json,
+    guarded,
     is_scoring,
     is_versioned,
     parse_settings,
+    source_digest,
     weights_digest,
+    weights_identity,
 )
 from zsl_bench.video import ClipSpec
 
@@ -196,6 +201,27 @@ def test_other_objects_are_refused(model, message):
         check_is_model(model, "py:x:load")
 
 
+def test_code_that_ends_the_process_is_one_line():
+    with pytest.raises(ModelError, match="importing it: SystemExit: 3"):
+        guarded(lambda: sys.exit(3), "model 'm': importing it")
+
+
+def test_every_file_of_a_package_counts_as_its_models_code(tmp_path, monkeypatch):
+    package = tmp_path / "strange_package"
+    (package / "inner").mkdir(parents=True)
+    (package / "__init__.py").write_text("from strange_package.inner.net import Net\n")
+    (package / "inner" / "__init__.py").write_text("")
+    (package / "inner" / "net.py").write_text("class Net: pass\n")
+    (package / "core.py").write_text("K = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    model = importlib.import_module("strange_package").Net()
+    before = source_digest(model)
+    assert before.startswith("source-sha256:")
+    assert source_digest(model) == before
+    (package / "core.py").write_text("K = 100\n")
+    assert source_digest(model) != before
+
+
 class Weighted(torch.nn.Linear):
     card = ModelCard(name="m")
 
@@ -233,10 +259,28 @@ def test_the_digest_does_not_depend_on_memory_layout():
     assert weights_digest(model) == digest
 
 
+class Unstated:
+    """A model with the weights of another and no revision."""
+
+    card = ModelCard(name="m")
+
+    @classmethod
+    def of(cls, model):
+        made = cls()
+        made.state_dict = model.state_dict
+        return made
+
+
 def test_a_revision_stands_for_the_weights_and_without_either_there_is_none():
     model = Weighted()
     model.card = ModelCard(name="m", revision="v3")
     assert weights_digest(model) == "v3"
+    stated = weights_identity(model)
+    assert stated == {"weights": "v3", "state": weights_digest(Unstated.of(model))}
+    with torch.no_grad():
+        model.weight += 1
+    assert weights_identity(model) != stated
+    assert weights_identity(Unstated.of(model)) == {"weights": weights_digest(Unstated.of(model))}
     source = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
     assert weights_digest(Embeds()) == f"source-sha256:{source}"
     made = types.new_class("Made", (), {}, lambda body: body.update(card=Embeds.card))

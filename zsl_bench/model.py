@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ from zsl_bench.classes import (
     class_set_from_names,
 )
 from zsl_bench.errors import ModelError, ZslBenchError, near_matches
-from zsl_bench.files import sha256_file
+from zsl_bench.files import sha256_file, sha256_json
 from zsl_bench.video import ClipSpec, clip_policy
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ POOLINGS = ("mean", "mean-of-unit")
 SCORE_KINDS = ("cosine", "logits", "probabilities")
 UNVERSIONED = "unversioned"
 _SOURCE = "source-sha256:"
+_MOST_FILES = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -345,11 +347,24 @@ def weights_digest(model: Model) -> str:
     """
     if model.card.revision is not None:
         return model.card.revision
+    state = _state_of(model)
+    return state_digest(state) if state else source_digest(model)
+
+
+def weights_identity(model: Model) -> dict[str, str]:
+    """Return ``weights``, the :func:`weights_digest`, as a result's identity holds it.
+
+    Where that is a revision and the model has a state dict, its SHA-256 stands beside it as
+    ``state``: nothing keeps an author from changing weights under one revision.
+    """
+    digest = weights_digest(model)
+    state = _state_of(model) if model.card.revision is not None else {}
+    return {"weights": digest, **({"state": state_digest(state)} if state else {})}
+
+
+def _state_of(model: Model) -> dict[str, Tensor]:
     state_dict: Callable[[], dict[str, Tensor]] | None = getattr(model, "state_dict", None)
-    state = state_dict() if callable(state_dict) else {}
-    if not state:
-        return source_digest(model)
-    return state_digest(state)
+    return state_dict() if callable(state_dict) else {}
 
 
 def state_digest(state: Mapping[str, Tensor]) -> str:
@@ -377,7 +392,7 @@ def guarded(step: Callable[[], _Made], asked: str) -> _Made:
         return step()
     except ZslBenchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         said = [line.strip() for line in str(error).splitlines() if line.strip()]
         kind = type(error).__name__
         last = traceback.extract_tb(error.__traceback__)[-1]
@@ -401,12 +416,34 @@ def is_versioned(digest: str) -> bool:
 
 
 def source_digest(model: Model) -> str:
-    """Return ``source-sha256:`` and the SHA-256 of the file that holds a model's class.
+    """Return ``source-sha256:`` and the SHA-256 of the code that a model's class stands in.
 
-    Where there is no such file, as in an interactive session, it is ``unversioned``.
+    That is its file or, in a package of others, all Python files of the package. Where there is no
+    such file, as in an interactive session, it is ``unversioned``.
     """
     try:
         source = inspect.getsourcefile(type(model))
-        return f"{_SOURCE}{sha256_file(Path(source))}" if source else UNVERSIONED
+        if not source:
+            return UNVERSIONED
+        files = _package_files(type(model), Path(source))
+        if not files:
+            return f"{_SOURCE}{sha256_file(Path(source))}"
+        return f"{_SOURCE}{sha256_json([(name, sha256_file(path)) for name, path in files])}"
     except (OSError, TypeError):
         return UNVERSIONED
+
+
+def _package_files(kind: type, source: Path) -> list[tuple[str, Path]]:
+    """Return the Python files of the package of a class; none outside one, and of very large ones.
+
+    This package's own version is in every result.
+    """
+    top = kind.__module__.partition(".")[0]
+    start = getattr(sys.modules.get(top), "__file__", None)
+    if top == __name__.partition(".")[0] or not start or Path(start).name != "__init__.py":
+        return []
+    folder = Path(start).parent
+    files = sorted(folder.rglob("*.py"))
+    if source not in files or len(files) > _MOST_FILES:
+        return []
+    return [(path.relative_to(folder).as_posix(), path) for path in files]

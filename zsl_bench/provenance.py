@@ -46,6 +46,15 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
+def _command() -> list[str]:
+    """Return the command line as it can be given again, without the place of the program."""
+    if not sys.argv:
+        return []
+    program = os.path.basename(sys.argv[0])  # noqa: PTH119
+    is_module = program == "__main__.py"
+    return [*(("python", "-m", "zsl_bench") if is_module else (program,)), *sys.argv[1:]]
+
+
 def utc_now() -> str:
     """Return the time now in UTC, ISO 8601 to the second."""
     return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
@@ -60,6 +69,6 @@ def environment() -> dict[str, object]:
         "machine": platform.machine(),
         "processors": os.cpu_count(),
         "packages": package_versions(),
-        "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]] if sys.argv else [],  # noqa: PTH119
+        "command": _command(),
         "git": git_state(),
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +81,56 @@ def test_settings_of_a_model_are_part_of_the_identity(colour_folder, tmp_path, m
     assert plain.environment["weights_source"] is None
     assert by_default.sha256 != told.sha256
     assert comparable(by_default, told) == (), "two models may stand in one column"
+
+
+REVISED = """
+import torch, zsl_bench
+from m_plain import M
+
+class Net(torch.nn.Module):
+    card = M.card
+    embed_classes = M.embed_classes
+
+    def __init__(self, scale):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.tensor(scale))
+
+    def embed_clips(self, clips):
+        return M.embed_clips(self, clips) * self.scale
+
+def load():
+    from pathlib import Path
+    return Net(float(Path("scale.txt").read_text()))
+"""
+
+
+def test_what_a_model_prints_does_not_mix_with_the_result(colour_folder, tmp_path, monkeypatch):
+    (tmp_path / "loud.py").write_text("print('hello from import')\n" + PLUGIN)
+    monkeypatch.chdir(tmp_path)
+    command = ["evaluate", "--model", "path:loud.py", "--data", f"mine={colour_folder}", "--json"]
+    ran = subprocess.run(
+        [sys.executable, "-m", "zsl_bench", *command, "--workers", "0"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "hello from import" in ran.stderr
+    (result,) = json.loads(ran.stdout)
+    assert result["environment"]["command"][:4] == ["python", "-m", "zsl_bench", "evaluate"]
+
+
+def test_weights_that_change_under_one_revision_are_noticed(colour_folder, tmp_path, monkeypatch):
+    (tmp_path / "m_plain.py").write_text(PLUGIN)
+    (tmp_path / "m_revised.py").write_text(REVISED)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for scale in ("1.0", "-1.0"):
+        Path("scale.txt").write_text(scale)
+        run("py:m_revised:load", colour_folder, tmp_path / "out")
+    saved = [np.load(path)["video_vectors"] for path in sorted((tmp_path / "out").glob("*.npz"))]
+    assert len(saved) == 2
+    np.testing.assert_array_equal(saved[0], -saved[1])
 
 
 def test_settings_for_a_loaded_model_are_refused(colour_model, colour_folder):

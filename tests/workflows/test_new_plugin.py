@@ -74,7 +74,7 @@ def test_from_a_name_to_a_result_in_three_commands(tmp_path, write_video):
     )
     (row,) = json.loads(done.stdout)["models"]
     assert (row["distribution"], row["version"], row["state"]) == ("my-model", "0.1.0", "ok")
-    assert (row["clip"]["frames"], row["policy"], row["trained_on"]) == (16, "paper-25", [])
+    assert (row["clip"]["frames"], row["policy"], row["trained_on"]) == (16, "paper-25", None)
 
     tests = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
     done = run(*tests, site=site, folder=made.folder)

@@ -12,21 +12,18 @@ from zsl_bench import __version__
 from zsl_bench.errors import ZslBenchError, near_matches
 
 _VERBS = {
-    "check-model": (
-        "check_model:check_model",
-        "Which rules of the plug-in door a model keeps.",
-    ),
+    "check-model": ("check_model:check_model", "Which rules for plug-ins a model keeps."),
     "check-overlap": ("overlap:check_overlap", "Which training classes leak into the test sets."),
     "compare": ("compare:compare", "A paired test of two results on the same videos."),
     "convert": ("convert:convert", "Turn released checkpoints into a weights folder."),
     "curves": ("curves:curves", "Accuracy by how far the test classes are from the training."),
     "demo": ("demo:demo", "Watch a model learn to name classes it never saw."),
+    "download": ("download:download", "Data sets, under which terms, and published weights."),
     "evaluate": ("evaluate:evaluate", "Score a model on real videos under exact protocols."),
-    "download": ("download:download", "Where data sets come from, under which terms; mirrors."),
     "index": ("index:index", "Find and check the videos of a data set; write its manifest."),
     "list": (
         "listing:list_",
-        "Class sets, splits, protocols, video rules, policies, models.",
+        "Models, class sets, splits, protocols, video rules, policies.",
     ),
     "new-model": ("new_model:new_model", "Write a package with a model to start from."),
     "prepare": ("prepare:prepare", "Re-encode videos for fast training and evaluation."),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +122,7 @@ def evaluate(
     processes = Processes.from_environment()
     bar = ProgressBar()
     try:
-        with processes.told_in_turn():
+        with processes.told_in_turn(), redirect_stdout(sys.stderr):
             results = run(
                 model,
                 data=_manifests(data, test_lists),

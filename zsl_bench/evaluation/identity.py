@@ -11,6 +11,7 @@ from zsl_bench.provenance import package_versions
 from zsl_bench.video import clip_policy, decoder_id, resizer_id
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from zsl_bench.classes import ClassSet
@@ -20,23 +21,28 @@ if TYPE_CHECKING:
 
 
 def run_identity(
-    model: Model, digest: str, manifest: Manifest, *, settings: Settings, vectors_digest: str | None
+    model: Model,
+    weights: Mapping[str, str],
+    manifest: Manifest,
+    *,
+    settings: Settings,
+    vectors_digest: str | None,
 ) -> dict[str, Any]:
     """Return what the vectors of a run and its verdict depend on, apart from the class vectors.
 
     Args:
         model: The model.
-        digest: Its weights digest.
+        weights: What identifies its weights.
         manifest: The videos.
         settings: How it is run.
         vectors_digest: Digest of the word vectors; a model may use them for its clips as well.
     """
     card = model.card
-    hashed = card.revision is None and digest.startswith("sha256:")
+    hashed = card.revision is None and weights["weights"].startswith("sha256:")
     return {
         "model": {
             "name": card.name,
-            "weights": digest,
+            **weights,
             "code": source_digest(model),
             "clip": asdict(card.clip),
             "pooling": card.pooling,

@@ -28,7 +28,7 @@ from zsl_bench.model import (
     guarded,
     is_scoring,
     is_versioned,
-    weights_digest,
+    weights_identity,
 )
 from zsl_bench.video import clip_policy
 
@@ -88,7 +88,8 @@ class Runner:
         self.processes = processes or Processes()
         self.policy = clip_policy(settings.policy or model.card.policy)
         check_policy(self.policy.name, model.card.clip, f"evaluate {model.card.name}")
-        self.digest = weights_digest(model)
+        self.weights = weights_identity(model)
+        self.digest = self.weights["weights"]
         self._dim: int | None = None
         if self.processes.size > 1 and (out is None or not is_versioned(self.digest)):
             raise ModelError(
@@ -178,7 +179,7 @@ class Runner:
         settings = self.settings
         identity = run_identity(
             self.model,
-            self.digest,
+            self.weights,
             manifest,
             settings=settings,
             vectors_digest=vectors_digest,
