@@ -170,6 +170,36 @@ def test_a_model_that_cannot_be_moved_says_so():
         Trial(model=Stuck())
 
 
+@pytest.mark.parametrize("way", ["one by one", "check_model", "run_rules"])
+def test_no_way_of_checking_lets_products_round_to_tf32(way):
+    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    seen = set()
+
+    class Looks(Sound):
+        def embed_classes(self, classes):
+            seen.add((convolutions.allow_tf32, products.allow_tf32))
+            return super().embed_classes(classes)
+
+        def embed_clips(self, clips):
+            seen.add((convolutions.allow_tf32, products.allow_tf32))
+            return super().embed_clips(clips)
+
+    before = convolutions.allow_tf32, products.allow_tf32
+    convolutions.allow_tf32 = products.allow_tf32 = True
+    try:
+        if way == "check_model":
+            check_model(Looks())
+        elif way == "run_rules":
+            run_rules(Trial(model=Looks()))
+        else:
+            for rule in RULES:
+                rule(Trial(model=Looks()))
+        assert seen == {(False, False)}
+        assert (convolutions.allow_tf32, products.allow_tf32) == (True, True)
+    finally:
+        convolutions.allow_tf32, products.allow_tf32 = before
+
+
 def test_an_outcome_is_plain_json():
     outcome = RuleOutcome(rule="r", statement="s", state="broken", found="f", fix="x")
     assert json.loads(json.dumps(outcome.to_json())) == {
@@ -192,6 +222,22 @@ def test_the_verb_on_a_sound_model(verb):
     assert done.exit_code == 0, done.output
     assert f"probe: {len(RULES)} rules: {len(RULES)} ok" in done.stdout
     assert all(rule.__name__ in done.stdout for rule in RULES)
+
+
+def test_the_verb_shows_in_one_line_what_a_terminal_would_act_on(verb, tmp_path):
+    loud = "loud\\x1b[31m\\x9b2J\\u202e"
+    raises = "raise ValueError('a\\x1b[31mb\\x07')"
+    text = CODE.replace('"probe"', f'"{loud}"').replace(
+        "return torch.stack", f"{raises}\n        #"
+    )
+    (tmp_path / "loud.py").write_text(text)
+    done = verb("path:loud.py")
+    assert done.exit_code == 3, done.output
+    assert done.stdout.replace("\n", "").isprintable()
+    assert done.stdout.splitlines()[-1].startswith("loud\\x1b[31m\\x9b2J\\u202e: 15 rules: ")
+    done = verb("path:loud.py", "--json")
+    assert done.stdout.replace("\n", "").isprintable()
+    assert json.loads(done.stdout)["model"] == "loud\x1b[31m\x9b2J\u202e"
 
 
 def test_the_verb_goes_on_after_a_broken_rule(verb):

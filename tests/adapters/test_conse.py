@@ -83,6 +83,16 @@ def test_it_is_the_papers_formula(top):
     assert np.abs(ours.numpy() - combine_by_hand(logits, TABLE, top)).max() < 1e-6
 
 
+def test_under_autocast_it_is_combined_in_float32():
+    logits = 4 * torch.randn(20, 7, generator=torch.Generator().manual_seed(2))
+    with torch.autocast("cpu", torch.bfloat16):
+        ours = model(top_k=3).combine(logits)
+        of_half = model(top_k=3).combine(logits.bfloat16())
+    assert torch.equal(ours, model(top_k=3).combine(logits))
+    assert of_half.dtype == torch.float32
+    assert torch.equal(of_half, model(top_k=3).combine(logits.bfloat16().float()))
+
+
 def test_clip_vectors_go_through_the_network_in_evaluation_mode():
     given_classifier = classifier()
     given_classifier.network.train()

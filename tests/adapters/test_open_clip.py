@@ -170,6 +170,14 @@ def test_a_folder_passes_the_conformance_suite(tmp_path):
     assert model.source == str(folder)
 
 
+def test_networks_distilled_from_others_do_not_declare_what_they_learnt():
+    tags = [pair for pair in open_clip.list_pretrained() if "MobileCLIP" in pair[0]]
+    assert len(tags) >= 10
+    for architecture, tag in tags:
+        choice = adapter._Choice(label="x", architecture=architecture, source="", tag=tag)
+        assert adapter._declared(choice) == (None, "open")
+
+
 @pytest.mark.parametrize("kind", ["custom-text", "coca", "timm"])
 def test_other_kinds_of_networks_pass_the_conformance_suite(tmp_path, kind):
     config = copy.deepcopy(CONFIG)

@@ -87,9 +87,24 @@ def test_a_pickle_never_runs(folder, tmp_path):
     (folder / "open_clip_model.safetensors").unlink()
     trace = tmp_path / "ran"
     (folder / "open_clip_pytorch_model.bin").write_bytes(pickle.dumps({"w": Hostile(str(trace))}))
-    with pytest.raises(ModelError, match="loading it"):
+    with pytest.raises(WeightsError, match="it contains code or is damaged; refused") as caught:
         adapter.load(str(folder), LoadOptions())
+    assert "weights_only" not in str(caught.value)
     assert not trace.exists()
+
+
+def test_a_damaged_safetensors_file_is_one_line(folder):
+    path = folder / "open_clip_model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(WeightsError, match="no whole safetensors file") as caught:
+        adapter.load(str(folder), LoadOptions())
+    assert "\n" not in str(caught.value)
+
+
+def test_a_tokeniser_that_reads_files_from_elsewhere_is_refused(folder):
+    change_config(folder, text={"tokenizer_kwargs": {"bpe_path": "/etc/hosts"}})
+    with pytest.raises(ModelError, match=r"files from elsewhere \(bpe_path\)"):
+        adapter.load(str(folder), LoadOptions())
 
 
 def test_a_configuration_that_trusts_code_needs_trust(folder):

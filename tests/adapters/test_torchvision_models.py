@@ -238,14 +238,19 @@ class Hostile:
 
 
 def test_weights_that_are_no_plain_state_dict(tmp_path, capsys):
-    cases = {"hostile.pth": pickle.dumps(Hostile()), "cut.safetensors": b"\x08", "cut.pth": b"x"}
-    for name, content in cases.items():
+    code = "it contains code .*; refused"
+    cases = {
+        "hostile.pth": (pickle.dumps(Hostile()), code),
+        "cut.safetensors": (b"\x08", "no whole safetensors file"),
+        "cut.pth": (b"x", "it contains code or is damaged; refused"),
+    }
+    for name, (content, said) in cases.items():
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(WeightsError, match="nothing that can be read safely"):
+        with pytest.raises(WeightsError, match=said):
             load("mc3_18", options(weights=tmp_path / name))
     assert capsys.readouterr().out == ""
     torch.save({"epoch": 3}, tmp_path / "checkpoint.pth")
-    with pytest.raises(WeightsError, match="no plain state dict"):
+    with pytest.raises(WeightsError, match="a checkpoint rather than a plain state dict"):
         load("mc3_18", options(weights=tmp_path / "checkpoint.pth"))
     with pytest.raises(WeightsError, match="No such file"):
         load("mc3_18", options(weights=tmp_path / "none.pth"))

@@ -13,6 +13,7 @@ from zsl_bench.classes import class_set_from_names, load_class_set
 from zsl_bench.errors import ModelError
 from zsl_bench.model import LoadOptions, is_scoring, weights_digest
 from zsl_bench.testing import check_model
+from zsl_bench.video.transform import transform_frames
 
 IMAGE_KINDS = (
     "clip",
@@ -28,6 +29,7 @@ CLASSIFIERS = ("videomae", "timesformer", "vivit", "vjepa2", "videoprism_classif
 CLASSES = class_set_from_names(
     ("yoga", "juggling balls", "riding a bike", "sky diving"), dataset="mine", source="test"
 )
+SIDE = 32
 PADDED = ("siglip", "siglip2", "align", "videoprism")
 
 
@@ -144,6 +146,70 @@ def test_x_clip_gives_the_librarys_logits(saved):
     assert model.card.scores == "logits"
     torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
     assert expected.std(dim=0).min() > 0.01
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("changes", "counts", "shape"),
+    [
+        ({"prompt_layers": 2, "prompt_num_attention_heads": 4}, (8, 3, 5), (60, 90)),
+        ({"prompt_layers": 3, "prompt_alpha": 0.1}, (3, 2, 7), (121, 53)),
+        ({"prompt_layers": 1, "prompt_alpha": 1.0}, (1, 3, 5), (37, 37)),
+    ],
+)
+def test_x_clip_of_other_shapes_gives_the_librarys_logits(
+    saved, tiny_transformers, tmp_path, changes, counts, shape
+):
+    frames, videos, classes = counts
+    folder = saved("xclip")
+    config = transformers.AutoConfig.from_pretrained(folder)
+    config.vision_config.num_frames = frames
+    for key, value in changes.items():
+        setattr(config, key, value)
+    processor = transformers.AutoImageProcessor.from_pretrained(folder)
+    made = transformers.XCLIPModel(config)
+    model = load(str(tiny_transformers.save(tmp_path, made, processor=processor)))
+    network = transformers.AutoModel.from_pretrained(tmp_path).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    labels = load_class_set("hmdb51").select(load_class_set("hmdb51").names[:classes])
+    texts = [f"a video of {label}." for label in labels.labels]
+    tokens = tokenizer(texts, padding=True, return_tensors="pt", return_token_type_ids=False)
+    rng = np.random.default_rng(8)
+    raw = rng.integers(0, 256, (videos, frames, *shape, 3), dtype=np.uint8)
+    clips = torch.from_numpy(np.stack([transform_frames(each, model.card.clip) for each in raw]))
+    seen = [processor(list(each), return_tensors="pt")["pixel_values"] for each in raw]
+    pixels = torch.stack([each.reshape(frames, 3, SIDE, SIDE) for each in seen])
+    expected = network(pixel_values=pixels, **tokens).logits_per_video
+    got = model.score(clips, labels)
+    assert got.shape == (videos, classes)
+    torch.testing.assert_close(got, expected, atol=2e-4, rtol=2e-4)
+    torch.testing.assert_close(model.score(clips[1:2], labels), got[1:2], atol=1e-4, rtol=1e-4)
+    assert expected.std(dim=0).min() > 0.01
+    assert expected.std(dim=1).min() > 0.01
+
+
+@torch.no_grad()
+def test_x_clip_scores_in_float32_under_autocast(saved):
+    model = _model(saved, "xclip")
+    clips = _clips(model, 3)
+    exact = model.score(clips, CLASSES)
+    with torch.autocast("cpu", torch.bfloat16):
+        got = model.score(clips, CLASSES)
+    assert got.dtype == torch.float32
+    assert not torch.equal(got, got.bfloat16().float())
+    torch.testing.assert_close(got, exact, atol=0.2, rtol=0.1)
+
+
+def test_frames_cut_otherwise_than_by_the_library_are_said_to_be(saved):
+    said = "of a frame its central square, where the library keeps the whole frame"
+    assert said in _model(saved, "siglip2").card.description
+    assert said not in _model(saved, "clip").card.description
+
+
+def test_a_file_where_a_folder_is_wanted_is_said_to_be_one(saved):
+    file = saved("clip") / "model.safetensors"
+    with pytest.raises(ModelError, match=r"a file where a folder is wanted.*lies in: .*clip$"):
+        load_model(f"transformers:{file}")
 
 
 @torch.no_grad()

@@ -80,6 +80,15 @@ def test_labels_in_the_order_of_their_numbers_and_not_of_the_file():
     assert made.dataset == "mine"
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [{5: "yoga", 6: "welding", 7: "archery", 9: "run"}, {1: "yoga", 2: "run"}, {-1: "a", 0: "b"}],
+)
+def test_labels_that_are_not_numbered_from_0_on_are_refused(labels):
+    with pytest.raises(ModelError, match=r"classes numbered .*; number id2label .* from 0 to"):
+        label_classes(labels, name="mine", asked="test")
+
+
 def test_a_part_of_a_set_is_not_that_set():
     names = load_class_set("kinetics400").names[:-1]
     assert label_classes(dict(enumerate(names)), name="mine", asked="test").dataset == "mine"

@@ -83,12 +83,29 @@ def test_real_frames_come_out_as_the_library_makes_them(name, upright, frame):
     assert float(levels.mean()) <= (0.15 if of_pillow else 1e-5)
 
 
-def test_where_the_margin_is_odd_the_crop_rounds_half_to_even(frame):
-    upright = np.ascontiguousarray(frame.transpose(1, 0, 2)[:, :204])
+def _large(frame, height, width):
+    return np.array(Image.fromarray(frame).resize((width, height), Image.Resampling.BICUBIC))
+
+
+@pytest.mark.parametrize("shape", [(237, 421), (240, 428), (428, 240), (351, 204), (240, 427)])
+@pytest.mark.parametrize("name", ["clip", "clip-pil", "videomae", "vivit", "vivit-video", "vjepa2"])
+def test_an_odd_margin_is_cut_as_the_library_cuts_it(name, shape, frame):
+    processor = PROCESSORS[name]()
+    large = _large(frame, *shape)
+    expected = _by_library(processor, large)
+    got, made = _by_harness(processor, large)
+    levels = (got - expected).abs() * torch.tensor(made.std).view(3, 1, 1) * 255
+    assert float(levels.max()) <= (4.001 if name == "clip-pil" else 1.001)
+    assert float(levels.mean()) <= 0.15
+
+
+def test_an_odd_margin_is_rounded_down(frame):
+    upright = _large(frame, 320, 204)
     whole = _by_library(transformers.CLIPImageProcessor(do_center_crop=False), upright)
     assert whole.shape == (3, 351, 224)
-    got, _ = _by_harness(transformers.CLIPImageProcessor(), upright)
-    torch.testing.assert_close(got, whole[:, 64 : 64 + 224], atol=1e-5, rtol=1e-5)
+    got, made = _by_harness(transformers.CLIPImageProcessor(), upright)
+    assert made.clip.crop == "center-down"
+    torch.testing.assert_close(got, whole[:, 63 : 63 + 224], atol=1e-5, rtol=1e-5)
 
 
 @settings(max_examples=60, deadline=None)
@@ -122,7 +139,7 @@ def test_what_is_declared():
     clip = read_preprocessing(transformers.CLIPImageProcessor(), frames=8, asked="test").clip
     assert (clip.frames, clip.size, clip.short_side) == (8, 224, 224)
     assert (clip.resize, clip.interpolation, clip.antialias) == ("exact", "bicubic", True)
-    assert (clip.crop, clip.dtype) == ("center", "uint8")
+    assert (clip.crop, clip.dtype) == ("center-down", "uint8")
     vivit = read_preprocessing(transformers.VivitImageProcessor(), frames=32, asked="test").clip
     assert (vivit.size, vivit.short_side, vivit.interpolation) == (224, 256, "bilinear")
     siglip = read_preprocessing(transformers.SiglipImageProcessor(), frames=8, asked="test").clip
@@ -130,6 +147,10 @@ def test_what_is_declared():
     naflex = transformers.Siglip2ImageProcessor(patch_size=16, max_num_patches=256)
     made = read_preprocessing(naflex, frames=8, asked="test")
     assert (made.clip.size, made.patch, made.clip.crop) == (256, 16, "center")
+    assert "its central square, where the library keeps the whole frame" in made.note
+    whole = transformers.CLIPImageProcessor(do_center_crop=False)
+    assert read_preprocessing(whole, frames=8, asked="test").note == made.note
+    assert read_preprocessing(transformers.CLIPImageProcessor(), frames=8, asked="test").note == ""
 
 
 @pytest.mark.parametrize(
@@ -149,3 +170,39 @@ def test_what_the_harness_cannot_make_is_refused(given, said):
     with pytest.raises(ModelError, match=said) as caught:
         read_preprocessing(processor, frames=8, asked="model transformers:x")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("image_mean", [0.5]),
+        ("image_mean", None),
+        ("image_mean", [0.5, "x", 0.5]),
+        ("image_mean", [0.5, float("inf"), 0.5]),
+        ("image_std", [0, 0, 0]),
+        ("image_std", [0.5, -0.5, 0.5]),
+        ("image_std", [float("nan")] * 3),
+        ("rescale_factor", 0),
+        ("rescale_factor", [1, 1, 1]),
+        ("rescale_factor", "x"),
+        ("rescale_factor", None),
+        ("size", {"shortest_edge": "abc"}),
+        ("size", {"shortest_edge": 0}),
+        ("size", {"height": -2, "width": -2}),
+        ("crop_size", {"height": 1.5, "width": 1.5}),
+        ("resample", "bicubic"),
+    ],
+)
+def test_numbers_that_are_none_are_refused_in_one_line(name, value):
+    processor = transformers.CLIPImageProcessor()
+    setattr(processor, name, value)
+    with pytest.raises(ModelError, match=r"a processor (with|that resizes)") as caught:
+        read_preprocessing(processor, frames=8, asked="model transformers:x")
+    assert "\n" not in str(caught.value)
+
+
+def test_one_number_counts_for_all_colours():
+    processor = transformers.CLIPImageProcessor(image_mean=0.25, image_std=0.5)
+    made = read_preprocessing(processor, frames=8, asked="test")
+    assert made.mean == pytest.approx((0.25,) * 3)
+    assert made.std == pytest.approx((0.5,) * 3)

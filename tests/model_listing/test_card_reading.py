@@ -1,7 +1,5 @@
 """Cards read from source: the same as those of the imported code, and nothing is imported."""
 
-import importlib
-import itertools
 import sys
 
 import pytest
@@ -14,7 +12,6 @@ from zsl_bench.model_listing import BrokenSourceError, Unread, read_card
 from zsl_bench.registry import load_model
 from zsl_bench.video import ClipSpec
 
-NUMBERS = itertools.count()
 BODY = """
     def embed_classes(self, classes): return None
     def embed_clips(self, clips): return None
@@ -64,27 +61,6 @@ DATA = (
     "load_class_set('kinetics400')", "zsl_bench.load_class_set('ucf101', 'plain')", "SEEN",
     "(load_class_set('hmdb51'),)",
 )  # fmt: skip
-
-
-@pytest.fixture
-def site(tmp_path, monkeypatch):
-    """Return a function that writes modules under names of their own and gives the first's name."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-    made = []
-
-    def write(text, **more):
-        number = next(NUMBERS)
-        made.append(f"stranger_{number}")
-        (tmp_path / made[-1]).mkdir()
-        (tmp_path / made[-1] / "__init__.py").write_text(text)
-        for name, content in more.items():
-            (tmp_path / made[-1] / f"{name}.py").write_text(content)
-        importlib.invalidate_caches()
-        return made[-1]
-
-    yield write
-    for name in [n for n in sys.modules if n.partition(".")[0] in made]:
-        del sys.modules[name]
 
 
 def module(shape, card):

@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -47,7 +49,10 @@ PACKAGES = {
     "misspelt": ("misspelt_model:laod", "load = None\n"),
     "unparsed": ("unparsed_model:load", "def load(:\n"),
     "gone": ("gone_model:load", None),
-    "leaves": ("leaving_model:load", "import sys\nsys.exit('goodbye')\n"),
+    "leaves": (
+        "leaving_model:load",
+        "import os, sys\nprint('goodbye', file=sys.stderr, flush=True)\nos._exit(4)\n",
+    ),
     "e2e-random": ("good_model:Model", None),
 }
 
@@ -130,6 +135,87 @@ def test_a_model_that_hangs_is_given_up(site):
     (row,) = [row for row in listed_models() if row.model.name == "gone"]
     (tried,) = loaded_models([row], time_limit=3)
     assert (tried.state, tried.reason) == (BROKEN, "not loaded after 3 s")
+
+
+def install(site, name, text):
+    """Add a package with one model to those that are there."""
+    info = site / f"{name}_package-2.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-x\nVersion: 2.0\n")
+    (info / "entry_points.txt").write_text(f"[zsl_bench.models]\n{name} = {name}_model:load\n")
+    (site / f"{name}_model.py").write_text(text)
+    importlib.invalidate_caches()
+
+
+def tried(name, **more):
+    """Load one model as --check does."""
+    (row,) = [row for row in listed_models() if row.model.name == name]
+    (after,) = loaded_models([row], **more)
+    return after.state, after.reason
+
+
+def test_an_odd_source_breaks_one_model_and_the_others_are_listed(site):
+    install(site, "odd", MODEL.replace('"a good one"', "b'x'") + "load = Model\n")
+    install(site, "odder", MODEL.replace('name="good"', "**{**[1], {}: 2}") + "load = Model\n")
+    for arguments in ([], ["--json"]):
+        done = CliRunner(env={"COLUMNS": "200"}).invoke(main, ["list", "models", *arguments])
+        assert done.exit_code == 0, done.output
+    rows = {row.model.name: row for row in listed_models()}
+    assert (rows["odd"].state, rows["odd"].reason) == (BROKEN, "its card: description is no text")
+    assert (rows["odder"].state, rows["odder"].card.name) == (OK, Unread.WHEN_LOADED)
+    assert rows["good"].state == OK
+
+
+def test_what_a_terminal_would_act_on_is_shown_escaped(site):
+    loud = "calm\\n\\x1b[2J\\x07\\x9b31m\\u202e\\ud800end"
+    install(site, "loud", MODEL.replace("a good one", loud) + "load = Model\n")
+    done = CliRunner(env={"COLUMNS": "300"}).invoke(main, ["list", "models", "loud"])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.replace("\n", "").isprintable()
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith(" loud ")]
+    assert "calm \\x1b[2J\\x07\\x9b31m\\u202e\\ud800end" in line
+    done = CliRunner().invoke(main, ["list", "models", "loud", "--json"])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.replace("\n", "").isprintable()
+    (row,) = json.loads(done.stdout)["models"]
+    assert row["description"] == "calm\n\x1b[2J\x07\x9b31m\u202e\ud800end"
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"), [("MissingWeightsError", NEEDS_WEIGHTS), ("WeightsError", BROKEN)]
+)
+def test_only_the_lack_of_weights_needs_weights(site, kind, state):
+    raised = f"raise {kind}('load', found='cut short', fix='fetch it again')"
+    text = f"from zsl_bench.errors import {kind}\ndef load():\n    {raised}\n"
+    install(site, "weighty", text)
+    assert tried("weighty") == (state, "cut short; fetch it again")
+    done = CliRunner().invoke(main, ["list", "models", "weighty", "--check"])
+    assert done.exit_code == (3 if state == BROKEN else 0)
+
+
+def test_a_process_that_a_loader_leaves_behind_is_not_waited_for(site):
+    child = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])"
+    keep = "pathlib.Path(__file__).with_name('pid.txt').write_text(str(child.pid))"
+    load = f"\nimport subprocess, sys\ndef load():\n    child = {child}\n    {keep}\n"
+    install(site, "leaver", f"{MODEL}{load}    return Model()\n")
+    try:
+        assert tried("leaver", time_limit=500) == (OK, "")
+    finally:
+        os.kill(int((site / "pid.txt").read_text()), signal.SIGTERM)
+
+
+def test_an_answer_counts_also_when_its_process_does_not_end(site):
+    hangs = "    threading.Thread(target=threading.Event().wait).start()\n"
+    load = f"\nimport threading\ndef load():\n{hangs}    return Model()\n"
+    install(site, "hanger", MODEL + load)
+    assert tried("hanger", time_limit=8) == (OK, "")
+
+
+def test_what_a_process_wrote_last_may_be_any_bytes(site):
+    install(site, "noisy", "import os\nos.write(2, b'\\xff\\xfe no\\n')\nos._exit(4)\n")
+    state, reason = tried("noisy")
+    assert state == BROKEN
+    assert reason.endswith(" no")
 
 
 def test_the_verb_shows_them(site):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zsl_bench.errors import ModelError, near_matches
+from zsl_bench.files import sha256_file, sha256_json
 from zsl_bench.hub import fetch_snapshot
 from zsl_bench.prompts import PromptSet, load_prompts
 
@@ -24,6 +25,15 @@ if TYPE_CHECKING:
 DATA_FILES = ("*.json", "*.txt", "*.model", "*.safetensors", "*.jinja", "README.md")
 """Patterns of the files of a model that are data: configurations, tokenisers, tensors."""
 CODE_FILES = ("*.py",)
+TOKENIZER_FILES = (
+    "tokenizer*.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "*.model",
+)
+"""Patterns of the files that a tokeniser of transformers is made of."""
 _TEXTS_AT_ONCE = 256
 _LEVELS = 255.0
 _MOST_FRAMES = 1024
@@ -103,12 +113,26 @@ def locate(name: str, options: LoadOptions, *, files: Sequence[str] = DATA_FILES
     """
     if name.startswith((".", "/", "~")):
         folder = Path(name).expanduser()
+        if folder.is_file():
+            fix = f"give the folder that it lies in: {folder.parent}"
+            raise ModelError(f"model {name}", found="a file where a folder is wanted", fix=fix)
         if not folder.is_dir():
             raise ModelError(f"model {name}", found="no such folder", fix="check the path")
         return Place(folder=folder, source=name)
     wanted = (*files, *CODE_FILES) if options.trust_remote_code else files
     snapshot = fetch_snapshot(name, files=wanted)
     return Place(folder=snapshot.path, source=str(snapshot))
+
+
+def files_digest(folder: Path, patterns: Sequence[str]) -> str:
+    """Return the SHA-256 of the files of a folder that have names of some patterns.
+
+    Args:
+        folder: The folder.
+        patterns: What the names of the files look like.
+    """
+    files = {path.name: path for pattern in patterns for path in folder.glob(pattern)}
+    return sha256_json({name: sha256_file(path) for name, path in sorted(files.items())})
 
 
 def find_prompts(options: LoadOptions, *, default: str, asked: str) -> PromptSet:

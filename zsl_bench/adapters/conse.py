@@ -196,6 +196,7 @@ class ConseModel:
         """Return what ConSE makes of logits.
 
         The softmax over the ``top_k`` largest logits is their probabilities, divided by their sum.
+        It is computed in float32, under autocast as well.
 
         Args:
             logits: One for each class of the classifier, ``(B, K)``.
@@ -214,9 +215,10 @@ class ConseModel:
             )
         if self._columns is not None:
             logits = logits[:, self._columns]
-        largest, chosen = logits.float().topk(self.top_k, dim=-1)
-        weights = largest.softmax(dim=-1)
-        return torch.einsum("bk,bkd->bd", weights, self._table[chosen])
+        with torch.autocast(logits.device.type, enabled=False):
+            largest, chosen = logits.float().topk(self.top_k, dim=-1)
+            weights = largest.softmax(dim=-1)
+            return torch.einsum("bk,bkd->bd", weights, self._table[chosen])
 
 
 class WordConseModel(ConseModel):

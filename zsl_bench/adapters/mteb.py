@@ -12,12 +12,12 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from zsl_bench.adapters.common import embed_labels, embed_texts, find_frames, find_prompts, require
+from zsl_bench.adapters.mteb_frames import find_clip, find_size
 from zsl_bench.adapters.remote_code import TRUST, load_guarded
 from zsl_bench.classes import bundled_class_sets, load_class_set
 from zsl_bench.errors import ModelError, listing, near_matches
 from zsl_bench.files import sha256_json
 from zsl_bench.model import ModelCard, check_settings, guarded
-from zsl_bench.video import ClipSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,11 +27,10 @@ if TYPE_CHECKING:
     from zsl_bench.classes import ClassSet
     from zsl_bench.model import LoadOptions, TrainingData
     from zsl_bench.prompts import PromptSet
+    from zsl_bench.video import ClipSpec
 
 SETTINGS = ("frames", "prompts", "size")
 _FRAMES = 8
-_SIDE = 224
-_LARGEST = 4096
 _PROMPTS = "video-of"
 _TASKS = {"video": "HMDB51ZeroShot", "image": "UCF101ZeroShot"}
 """MTEB's own zero-shot tasks, whose instructions a wrapper gives its model."""
@@ -213,11 +212,17 @@ def load_meta(meta: Any, options: LoadOptions, *, asked: str) -> MtebModel:  # n
     the metadata say of training data counts where a name is that of a bundled class set; of other
     data they say too little, so that the pretraining data stay undeclared.
 
+    A wrapper resizes and crops by itself. Where it does so by a processor of transformers, frames
+    come in the size and shape that this processor resizes them to, so that what it does to them
+    changes nothing: a processor that resizes to 256 and crops 224 is handed 256 x 256. Otherwise
+    they come as their central square, which the card's description says. The crop may lie one pixel
+    off where the difference of the two sides is odd.
+
     Args:
         meta: The metadata; its modalities are text and video, or text and image.
         options: What the loader is told. Settings: ``frames`` (as the wrapper takes, or 8),
-            ``prompts`` (``video-of``), ``size`` (that of the processor where the wrapper has one,
-            or 224).
+            ``prompts`` (``video-of``), ``size`` (the side that the wrapper's processor resizes to
+            where it has one, or 224).
         asked: What is being loaded, for the message.
 
     Raises:
@@ -231,21 +236,13 @@ def load_meta(meta: Any, options: LoadOptions, *, asked: str) -> MtebModel:  # n
     frames = find_frames(
         options, default=int(meta.loader_kwargs.get("num_frames") or _FRAMES), asked=asked
     )
-    size = _given_size(options, asked)
+    size = find_size(options, asked=asked)
     encoder = _load_encoder(meta, frames, options, asked)
-    side = size or _processor_side(encoder) or _SIDE
     task = guarded(lambda: _task_metadata(_TASKS[column]), f"{asked}: mteb's task")
-    clip = ClipSpec(
-        frames=frames,
-        size=side,
-        short_side=side,
-        resize="exact",
-        interpolation="bicubic",
-        antialias=True,
-    )
+    clip, note = find_clip(encoder, column, frames=frames, size=size, asked=asked)
     return MtebModel(
         MtebParts(encoder=encoder, task=task, column=column),
-        card=_card(meta, clip, _recorded(meta, prompts, _TASKS[column])),
+        card=_card(meta, clip, _recorded(meta, prompts, _TASKS[column]), note),
         prompts=prompts,
         source=f"mteb:{meta.name}" + (f"@{meta.revision}" if meta.revision else ""),
         device=options.device,
@@ -321,7 +318,7 @@ def _recorded(meta: Any, prompts: PromptSet, task: str) -> dict[str, str]:  # no
     }
 
 
-def _card(meta: Any, clip: ClipSpec, settings: dict[str, str]) -> ModelCard:  # noqa: ANN401
+def _card(meta: Any, clip: ClipSpec, settings: dict[str, str], note: str) -> ModelCard:  # noqa: ANN401
     name = str(meta.name)
     return ModelCard(
         name="mteb-" + name.replace("/", "-"),
@@ -331,7 +328,7 @@ def _card(meta: Any, clip: ClipSpec, settings: dict[str, str]) -> ModelCard:  # 
         settings=settings,
         licence=str(meta.license or "unknown"),
         citation=str(meta.citation or meta.reference or "").strip(),
-        description=f"{name} as MTEB wraps it",
+        description=f"{name} as MTEB wraps it{note}",
     )
 
 
@@ -344,36 +341,6 @@ def _known_classes(datasets: Iterable[str]) -> TrainingData:
     ]
     found = [each for each in bundled_class_sets() if any(name.startswith(each) for name in folded)]
     return tuple(load_class_set(each) for each in found) or None
-
-
-def _given_size(options: LoadOptions, asked: str) -> int | None:
-    given = options.settings.get("size")
-    if given is None:
-        return None
-    if not given.isdecimal() or not 1 <= int(given) <= _LARGEST:
-        fix = f"give a whole number of pixels from 1 to {_LARGEST}"
-        raise ModelError(f"{asked}, size={given}", found="no side of a frame", fix=fix)
-    return int(given)
-
-
-def _processor_side(encoder: Any) -> int | None:  # noqa: ANN401
-    """Return the side of the frames that the encoder's processor makes, where it says so."""
-    names = ("image_processor", "video_processor")
-    holders = [getattr(encoder, name, None) for name in ("processor", *names)]
-    inner = [getattr(holder, name, None) for holder in holders for name in names]
-    for processor in (*holders, *inner):
-        for attribute in ("crop_size", "size"):
-            sides = _sides(getattr(processor, attribute, None))
-            if len(sides) == 1:
-                return sides.pop()
-    return None
-
-
-def _sides(stated: object) -> set[int]:
-    """Return the sides that a processor's size states, a mapping or an object of the library."""
-    fields = stated if isinstance(stated, dict) else getattr(stated, "__dict__", {})
-    sides = {fields.get(key) for key in ("height", "width", "shortest_edge")}
-    return {side for side in sides if isinstance(side, int)}
 
 
 def _networks(encoder: Any) -> list[tuple[str, nn.Module]]:  # noqa: ANN401

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import pickle
+import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError
 
 from zsl_bench.adapters.common import (
     DATA_FILES,
@@ -15,8 +20,9 @@ from zsl_bench.adapters.common import (
     require,
 )
 from zsl_bench.adapters.image_text import ImageTextModel
+from zsl_bench.adapters.open_clip_texts import check_text_config, find_text_parts
 from zsl_bench.adapters.prompted import Encoders
-from zsl_bench.adapters.remote_code import TRUST, load_guarded
+from zsl_bench.adapters.remote_code import load_guarded
 from zsl_bench.errors import ModelError, WeightsError, listing, near_matches
 from zsl_bench.files import read_json, sha256_json
 from zsl_bench.hub import fetch_snapshot
@@ -24,20 +30,21 @@ from zsl_bench.model import ModelCard, check_settings, guarded
 from zsl_bench.video import ClipSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import torch
     from torch import Tensor
 
+    from zsl_bench.adapters.open_clip_texts import TextParts
     from zsl_bench.model import LoadOptions, TrainingData
-    from zsl_bench.prompts import PromptSet
 
 SETTINGS = ("frames", "prompts")
 _CONFIG = "open_clip_config.json"
 _SAFE = "open_clip_model.safetensors"
 _PICKLE = "open_clip_pytorch_model.bin"
 _FILE_KINDS = (".safetensors", ".bin", ".pt", ".pth")
+_TENSORS = "give a state dict of tensors, best as safetensors"
 _FRAMES = 8
 _PROMPTS = "video-of"
 _PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")
@@ -59,6 +66,8 @@ _WEB_TAGS = (
 """How tags begin that are named after image-text pairs from the web."""
 _FURTHER_LABELS = ("mscoco_finetuned",)
 _FURTHER_TOWERS = ("EVA",)
+_DISTILLED = ("datacompdr", "dfndr")
+"""How tags begin of networks that learnt from an ensemble of others (MobileCLIP)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +77,7 @@ class _Choice:
     Attributes:
         label: What the card is called.
         architecture: open_clip's name for it, or ``local-dir:`` and a folder.
+        folder: The folder, where it is one.
         source: Where the weights come from.
         weights: A file of weights; None where they lie in the folder.
         tag: open_clip's tag for the weights, where they are known to be of one.
@@ -78,6 +88,7 @@ class _Choice:
     label: str
     architecture: str
     source: str
+    folder: Path | None = None
     weights: Path | None = None
     tag: str | None = None
     tagged: Mapping[str, Any] = field(default_factory=dict)
@@ -109,19 +120,25 @@ def load(name: str, options: LoadOptions) -> ImageTextModel:
     prompts = find_prompts(options, default=_PROMPTS, asked=asked)
     frames = find_frames(options, default=_FRAMES, asked=asked)
     choice = _choose(library, name, options, asked)
+    texts = find_text_parts(library, choice.architecture, choice.folder, asked)
     network = load_guarded(
-        lambda: _create(library, choice, options), options, asked=f"{asked}: loading it"
+        lambda: _create(library, choice, texts, options), options, asked=f"{asked}: loading it"
     )
-    tokenizer = load_guarded(
-        lambda: library.get_tokenizer(choice.architecture), options, asked=f"{asked}: its tokeniser"
-    )
+    tokenizer = load_guarded(texts.tokenizer, options, asked=f"{asked}: its tokeniser")
     stated = library.get_model_preprocess_cfg(network)
     configuration = {
         "architecture": library.get_model_config(choice.architecture),
         "preprocessing": stated,
         "quick_gelu": bool(choice.tagged.get("quick_gelu")),
+        "tokenizer": texts.digest,
     }
-    card = _card(choice, _clip_spec(stated, frames, asked), prompts, sha256_json(configuration))
+    recorded = {
+        "prompts": prompts.name,
+        "prompts_digest": sha256_json(prompts.templates),
+        "configuration": sha256_json(configuration),
+        **texts.sources,
+    }
+    card = _card(choice, _clip_spec(stated, frames, asked), recorded)
     encoders = _encoders(network, tokenizer, stated)
     model = ImageTextModel(network, encoders, card=card, prompts=prompts, source=choice.source)
     return model.to(options.device)
@@ -145,18 +162,42 @@ def _triple(value: Any) -> tuple[float, ...]:  # noqa: ANN401
     return tuple(value) if isinstance(value, (list, tuple)) else (value,) * 3
 
 
-def _create(library: Any, choice: _Choice, options: LoadOptions) -> Any:  # noqa: ANN401
-    network = library.create_model(
-        choice.architecture,
-        pretrained=None if choice.weights is None else str(choice.weights),
-        force_preprocess_cfg={key: choice.tagged[key] for key in _PREPROCESSING if choice.tagged},
-        force_quick_gelu=bool(choice.tagged.get("quick_gelu")),
-        require_pretrained=True,
-        pretrained_text=False,
-        weights_only=True,
-        device=options.device,
-    )
+def _create(library: Any, choice: _Choice, texts: TextParts, options: LoadOptions) -> Any:  # noqa: ANN401
+    changes = {}
+    if texts.changes:
+        stated = library.get_model_config(choice.architecture)["text_cfg"]
+        changes["text_cfg"] = {**stated, **texts.changes}
+    with _readable_weights(choice):
+        network = library.create_model(
+            choice.architecture,
+            pretrained=None if choice.weights is None else str(choice.weights),
+            force_preprocess_cfg={
+                key: choice.tagged[key] for key in _PREPROCESSING if choice.tagged
+            },
+            force_quick_gelu=bool(choice.tagged.get("quick_gelu")),
+            require_pretrained=True,
+            pretrained_text=False,
+            weights_only=True,
+            device=options.device,
+            **changes,
+        )
     return network.eval()
+
+
+@contextmanager
+def _readable_weights(choice: _Choice) -> Iterator[None]:
+    """Say in one line what is wrong with a file of weights, not how to read it unsafely."""
+    asked = f"weights {choice.weights or choice.source}"
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
+            yield
+    except pickle.UnpicklingError as error:
+        found = "it contains code or is damaged; refused"
+        raise WeightsError(asked, found=found, fix=_TENSORS) from error
+    except SafetensorError as error:
+        found = f"no whole safetensors file ({error}); refused"
+        raise WeightsError(asked, found=found, fix=_TENSORS) from error
 
 
 def _clip_spec(stated: Mapping[str, Any], frames: int, asked: str) -> ClipSpec:
@@ -180,7 +221,7 @@ def _clip_spec(stated: Mapping[str, Any], frames: int, asked: str) -> ClipSpec:
     )
 
 
-def _card(choice: _Choice, clip: ClipSpec, prompts: PromptSet, configuration: str) -> ModelCard:
+def _card(choice: _Choice, clip: ClipSpec, settings: dict[str, str]) -> ModelCard:
     trained_on, pretrained_on = _declared(choice)
     return ModelCard(
         name=choice.label,
@@ -188,11 +229,7 @@ def _card(choice: _Choice, clip: ClipSpec, prompts: PromptSet, configuration: st
         policy=f"uniform-{clip.frames}",
         trained_on=trained_on,
         pretrained_on=pretrained_on,
-        settings={
-            "prompts": prompts.name,
-            "prompts_digest": sha256_json(prompts.templates),
-            "configuration": configuration,
-        },
+        settings=settings,
         licence=choice.licence,
         citation="Ilharco et al., OpenCLIP, 2021, doi:10.5281/zenodo.5143773",
         description=f"{choice.label}: images and texts by open_clip, vectors of frames averaged",
@@ -203,7 +240,7 @@ def _declared(choice: _Choice) -> tuple[TrainingData, TrainingData]:
     """Return what the tag says of labelled and other training data."""
     if choice.tag is None or not choice.tag.startswith(_WEB_TAGS):
         return None, None
-    labels = choice.tag.startswith(_FURTHER_LABELS)
+    labels = choice.tag.startswith((*_FURTHER_LABELS, *_DISTILLED))
     towers = choice.architecture.startswith(_FURTHER_TOWERS)
     return (None if labels or towers else ()), "open"
 
@@ -308,7 +345,7 @@ def _in_folder(library: Any, name: str, options: LoadOptions, asked: str) -> _Ch
     if not config.is_file():
         fix = "give a model of open_clip, or transformers:NAME where it is one of transformers"
         raise ModelError(asked, found=f"no {_CONFIG}", fix=fix)
-    _refuse_code(read_json(config, what="configuration"), options, asked)
+    check_text_config(read_json(config, what="configuration"), options, asked)
     if not any(place.folder.glob("*.safetensors")):
         place = _with_pickle(place, asked)
     repository = name.partition("@")[0]
@@ -322,6 +359,7 @@ def _in_folder(library: Any, name: str, options: LoadOptions, asked: str) -> _Ch
             "/", "-"
         ),
         architecture=f"local-dir:{place.folder}",
+        folder=place.folder,
         source=place.source,
         tag=tags[0] if tags else None,
         licence=_licence(place.folder),
@@ -338,22 +376,6 @@ def _with_pickle(place: Place, asked: str) -> Place:
             asked, found="no weights in the folder", fix=f"put {_SAFE} next to {_CONFIG}"
         )
     return place
-
-
-def _refuse_code(config: Any, options: LoadOptions, asked: str) -> None:  # noqa: ANN401
-    """Refuse a configuration that is none, or that trusts code on the user's behalf."""
-    try:
-        text = config["model_cfg"]["text_cfg"]
-        trusted = text.get("tokenizer_kwargs", {}).get("trust_remote_code", False)
-    except (KeyError, TypeError, AttributeError) as error:
-        found = f"{_CONFIG} without model_cfg and its text_cfg"
-        raise ModelError(asked, found=found, fix="save the model with open_clip again") from error
-    if trusted and not options.trust_remote_code:
-        raise ModelError(
-            asked,
-            found="a tokeniser that wants code of its repository to be run",
-            fix=TRUST,
-        )
 
 
 def _licence(folder: Path) -> str:

@@ -175,7 +175,7 @@ def _classifier(source: Source) -> Model:
         settings={"configuration": source.configuration_digest()},
         licence=known.licence,
         citation=known.citation,
-        description=f"{source.config.model_type} video classifier, zero-shot by ConSE",
+        description=f"{source.config.model_type} video classifier, zero-shot by ConSE{made.note}",
     )
     classifier = Classifier(
         network=network,
@@ -242,5 +242,5 @@ def _card(
         settings=settings,
         licence=known.licence,
         citation=known.citation,
-        description=f"{source.config.model_type} of transformers: {what}",
+        description=f"{source.config.model_type} of transformers: {what}{made.note}",
     )

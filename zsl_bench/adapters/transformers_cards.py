@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from zsl_bench.classes import ClassSet, class_set_from_names, load_class_set
-from zsl_bench.errors import ModelError
+from zsl_bench.errors import ModelError, listing
 from zsl_bench.files import read_asset
 
 if TYPE_CHECKING:
@@ -81,10 +81,16 @@ def label_classes(labels: Mapping[int, str], *, name: str, asked: str) -> ClassS
         asked: What is being loaded, for messages.
 
     Raises:
-        ModelError: The labels only count the classes.
+        ModelError: The labels only count the classes, or are not numbered from 0 on.
         ClassSetError: A label comes twice or has no letter.
     """
-    names = [str(labels[number]) for number in sorted(labels)]
+    if sorted(labels) != list(range(len(labels))):
+        raise ModelError(
+            asked,
+            found=f"classes numbered {listing([str(each) for each in sorted(labels)], limit=4)}",
+            fix=f"number id2label of config.json from 0 to {len(labels) - 1}, a class an output",
+        )
+    names = [str(labels[number]) for number in range(len(labels))]
     unnamed = [label for label in names if _UNNAMED.fullmatch(label)]
     if unnamed:
         raise ModelError(

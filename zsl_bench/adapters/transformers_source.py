@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zsl_bench.adapters.common import locate, require
+from zsl_bench.adapters.common import TOKENIZER_FILES, files_digest, locate, require
 from zsl_bench.adapters.remote_code import TRUST, load_guarded
 from zsl_bench.errors import ModelError, listing
-from zsl_bench.files import read_json, sha256_file, sha256_json
+from zsl_bench.files import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,12 +27,7 @@ _CONFIGURATION = (
     CONFIG_FILE,
     "*preprocessor_config.json",
     "processor_config.json",
-    "tokenizer*.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.*",
-    "merges.txt",
-    "*.model",
+    *TOKENIZER_FILES,
 )
 _VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model")
 _OWN_PARTS = (
@@ -165,8 +160,7 @@ class Source:
 
     def configuration_digest(self) -> str:
         """Return the SHA-256 of what else the numbers depend on: configuration and tokeniser."""
-        files = {path.name: path for rule in _CONFIGURATION for path in self.folder.glob(rule)}
-        return sha256_json({name: sha256_file(path) for name, path in sorted(files.items())})
+        return files_digest(self.folder, _CONFIGURATION)
 
 
 def open_source(name: str, options: LoadOptions) -> Source:

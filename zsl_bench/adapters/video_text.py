@@ -51,7 +51,9 @@ class XClipModel(PromptedModel):
         return super().to(device)
 
     def score(self, clips: Tensor, classes: ClassSet, /) -> Tensor:
-        """Return one logit a clip and class, ``(B, C)``.
+        """Return one logit a clip and class, ``(B, C)`` float32.
+
+        The cosines are computed in float32, under autocast as well.
 
         Args:
             clips: ``(B, T, 3, S, S)``, RGB levels 0 to 255.
@@ -61,10 +63,11 @@ class XClipModel(PromptedModel):
         videos, patches = self._videos(pixels)
         texts = self._class_texts(classes.labels).expand(len(clips), -1, -1)
         texts = texts + self.network.prompts_generator(texts, patches)
-        videos = torch.nn.functional.normalize(videos, dim=-1)
-        texts = torch.nn.functional.normalize(texts, dim=-1)
-        scale = self.network.logit_scale.exp()
-        return torch.einsum("bd,bcd->bc", videos, scale * texts)
+        with torch.autocast(clips.device.type, enabled=False):
+            videos = torch.nn.functional.normalize(videos.float(), dim=-1)
+            texts = torch.nn.functional.normalize(texts.float(), dim=-1)
+            scale = self.network.logit_scale.float().exp()
+            return torch.einsum("bd,bcd->bc", videos, scale * texts)
 
     def _videos(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Return the vectors of clips ``(B, D)`` and what their patches prompt with, ``(B, P, D)``.

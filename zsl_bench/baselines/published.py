@@ -60,9 +60,7 @@ def published_weights(name: str) -> Published:
         )
     entry = table[name]
     if entry["published"] is None:
-        raise MissingWeightsError(
-            f"model {name!r}", found="no published weights", fix=entry["how"]
-        )
+        raise MissingWeightsError(f"model {name!r}", found="no published weights", fix=entry["how"])
     published = entry["published"]
     return Published(
         reference=f"{published['repo']}@{published['revision']}", sha256=published["sha256"]

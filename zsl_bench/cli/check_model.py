@@ -86,15 +86,18 @@ def _loaded(reference: str, device: str, given: dict[str, Any]) -> Model:
 
 
 def _show(model: Model, outcomes: Sequence[RuleOutcome]) -> None:
+    from zsl_bench.errors import one_line
+
     grid = table()
     grid.add_column("rule", no_wrap=True)
     grid.add_column("state", no_wrap=True)
     for column in ("what it asks", "what was seen", "how to mend it"):
         grid.add_column(column, overflow="fold")
     for outcome in outcomes:
-        grid.add_row(outcome.rule, outcome.state, outcome.statement, outcome.found, outcome.fix)
+        told = (outcome.statement, outcome.found, outcome.fix)
+        grid.add_row(outcome.rule, outcome.state, *(one_line(text) for text in told))
     out = console()
     out.print(grid)
     counted = [(state, sum(o.state == state for o in outcomes)) for state in _STATES]
-    told = ", ".join(f"{number} {state}" for state, number in counted if number)
-    out.print(f"{model.card.name}: {count(len(outcomes), 'rule')}: {told}")
+    ended = ", ".join(f"{number} {state}" for state, number in counted if number)
+    out.print(f"{one_line(model.card.name)}: {count(len(outcomes), 'rule')}: {ended}")

@@ -73,19 +73,24 @@ def _declared(data: TrainingData) -> Any:  # noqa: ANN401
 
 
 def _print(facts: dict[str, Any]) -> None:
+    from zsl_bench.hub import printable_line
+
     to = console()
     state = "downloaded" if facts["new"] else "there already"
     size = size_of(sum(facts["files"].values()))
     words = facts["words"]
     vectors = "bundled subset" if words is None else f"{words:,} words of {facts['word_vectors']}"
+    about = [
+        f"model: {facts['name']}" + (f", {facts['description']}" if facts["description"] else ""),
+        f"network: {facts['network']} ({facts['family']}), clip policy {facts['clip_policy']}",
+        f"trained on: {_told(facts['trained_on'])}",
+        f"pretrained on: {_told(facts['pretrained_on'])}",
+        f"word vectors: {vectors}",
+        f"licence: {facts['licence'] or 'not stated'}",
+    ]
     lines = [
         f"{state}: {facts['reference']} in {facts['folder']}, {size}",
-        f"  model: {facts['name']}" + (f", {facts['description']}" if facts["description"] else ""),
-        f"  network: {facts['network']} ({facts['family']}), clip policy {facts['clip_policy']}",
-        f"  trained on: {_told(facts['trained_on'])}",
-        f"  pretrained on: {_told(facts['pretrained_on'])}",
-        f"  word vectors: {vectors}",
-        f"  licence: {facts['licence'] or 'not stated'}",
+        *(f"  {printable_line(line)}" for line in about),
         f"next: {facts['next']}",
     ]
     for line in lines:

@@ -63,6 +63,7 @@ def _chosen(rows: tuple[ListedModel, ...], names: Sequence[str]) -> tuple[Listed
 
 
 def _show_models(rows: Sequence[ListedModel]) -> None:
+    from zsl_bench.errors import one_line
     from zsl_bench.model_listing import ReadCard
 
     grid = table()
@@ -71,16 +72,18 @@ def _show_models(rows: Sequence[ListedModel]) -> None:
     grid.add_column("description", overflow="fold", ratio=1)
     grid.add_column("state", no_wrap=True)
     for row in rows:
-        grid.add_row(
+        cells = (
             row.model.name,
-            f"{row.model.distribution} {row.model.version}".strip(),
+            f"{row.model.distribution} {row.model.version}",
             *(["-"] * 5 if row.card == ReadCard() and row.reason else _card_cells(row.card)),
             row.state,
         )
+        grid.add_row(*(one_line(cell) for cell in cells))
     console().print(grid)
     for row in rows:
         if row.reason:
-            console().print(f"{row.model.name}: {row.state}: {row.reason}", soft_wrap=True)
+            told = one_line(f"{row.model.name}: {row.state}: {row.reason}")
+            console().print(told, soft_wrap=True)
 
 
 def _card_cells(card: ReadCard) -> tuple[str, ...]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+from typing import Any
 
 import click
 from rich import box
@@ -16,6 +18,7 @@ FOUND = 3
 INTERRUPTED, TERMINATED = 130, 143
 """Exit statuses of a run that Ctrl-C or SIGTERM ended."""
 _PIPE_WIDTH = 160
+_NOT_SHOWN = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -25,9 +28,18 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
 
 
-def table(title: str | None = None) -> Table:
+class FoldingTable(Table):
+    """A table that breaks what does not fit, rather than cutting it off."""
+
+    def add_column(self, *headers: Any, **options: Any) -> None:  # noqa: ANN401
+        """Add a column; see :meth:`rich.table.Table.add_column`."""
+        options.setdefault("overflow", "fold")
+        super().add_column(*headers, **options)
+
+
+def table(title: str | None = None) -> FoldingTable:
     """Return an empty table in the house style."""
-    return Table(
+    return FoldingTable(
         title=title,
         title_justify="left",
         box=box.SIMPLE_HEAD,
@@ -38,7 +50,8 @@ def table(title: str | None = None) -> Table:
 
 def print_json(value: object) -> None:
     """Print one JSON value on stdout."""
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    click.echo(_NOT_SHOWN.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def percent(value: float | None) -> str:

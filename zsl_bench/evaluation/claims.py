@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import os
 import platform
+import threading
 import time
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from zsl_bench.errors import ResultError
 from zsl_bench.files import atomic_write
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
+
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_NAMESPACE = Path("/proc/self/ns/pid")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +45,9 @@ class Claims:
 
     A claim keeps two processes from doing the same work. What is done must be the same whoever does
     it, and be written whole: then a claim that is taken over too early costs time and nothing else.
-    A process on this machine is lost when it no longer runs; one on another machine when its sign
-    of life stays the same for long, by the clock of the one that looks.
+    A process that this one would see is lost when it no longer runs; one on another machine or in
+    another container when its sign of life stays the same for long, by the clock of the one that
+    looks. A thread gives the signs, so that a long batch does not count as silence.
 
     Args:
         folder: Where the claims are; made where it is missing.
@@ -52,13 +59,17 @@ class Claims:
         self.patience = patience or Patience()
         self._own = uuid.uuid4().hex
         self._held: set[str] = set()
+        self._next = self._folder / f"{self._own}.next"
         self._signs = 0
-        self._signed = 0.0
+        self._ended = threading.Event()
+        self._heart = threading.Thread(target=self._beat, name="signs of life", daemon=True)
         self._seen: dict[str, tuple[str, float]] = {}
 
     def __enter__(self) -> Self:
-        """Give the first sign of life."""
-        self._sign()
+        """Give the first sign of life, and go on in a thread."""
+        with atomic_write(self._session(self._own)) as stream:
+            stream.write(self._sign())
+        self._heart.start()
         return self
 
     def __exit__(
@@ -68,9 +79,12 @@ class Claims:
         trace: TracebackType | None,
     ) -> None:
         """Give up what is still claimed."""
+        self._ended.set()
+        self._heart.join()
         for name in tuple(self._held):
             self.release(name)
         _remove(self._session(self._own))
+        _remove(self._next)
 
     def take(self, name: str) -> bool:
         """Claim a piece of work, unless a process that is still there has it.
@@ -97,29 +111,30 @@ class Claims:
         return True
 
     def release(self, name: str) -> None:
-        """Give up a claim of this process, if it has it."""
+        """Give up a claim of this process, if it has it and no other process took it over."""
         if name in self._held:
             self._held.remove(name)
-            _remove(self._claim(name))
-
-    def sign(self) -> None:
-        """Give a sign of life, if the last one is long enough ago."""
-        if time.monotonic() - self._signed >= self.patience.sign:
-            self._sign()
+            if _text(self._claim(name)) == self._own:
+                _remove(self._claim(name))
 
     def sweep(self) -> None:
         """Remove all claims, once nothing is left to do, and what lost processes left behind."""
         for path in self._folder.glob("*.claim"):
             _remove(path)
-        for path in self._folder.glob("*.process"):
+        for path in chain(self._folder.glob("*.process"), self._folder.glob("*.next")):
             if path.stem != self._own and self._is_lost(path.stem):
                 _remove(path)
 
-    def _sign(self) -> None:
-        self._signs, self._signed = self._signs + 1, time.monotonic()
-        sign = {"host": platform.node(), "pid": os.getpid(), "signs": self._signs}
-        with atomic_write(self._session(self._own)) as stream:
-            stream.write(json.dumps(sign).encode())
+    def _beat(self) -> None:
+        while not self._ended.wait(self.patience.sign):
+            with suppress(OSError):  # then this is a time of silence
+                self._next.write_bytes(self._sign())
+                self._next.replace(self._session(self._own))
+
+    def _sign(self) -> bytes:
+        self._signs += 1
+        sign = {"host": _host(), "pid": os.getpid(), "signs": self._signs}
+        return json.dumps(sign).encode()
 
     def _is_free(self, claim: Path) -> bool:
         owner = _text(claim)
@@ -162,14 +177,27 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
+@cache
+def _host() -> str:
+    """Return what processes share that see each other by number: a machine and, there, a container.
+
+    Two machines may have one name, and so may two containers: Linux tells them apart by the number
+    of its start and by the process namespace.
+    """
+    parts = [platform.node(), _text(_BOOT) or ""]
+    with suppress(OSError):
+        parts.append(str(_NAMESPACE.readlink()))
+    return " ".join(part.strip() for part in parts if part)
+
+
 def _is_dead(sign: str) -> bool:
-    """Say whether a sign is of a process of this machine that no longer runs."""
+    """Say whether a sign is of a process that this one would see, and that no longer runs."""
     try:
         process: Any = json.loads(sign)
         host, pid = process["host"], int(process["pid"])
     except (ValueError, KeyError, TypeError):
         return False
-    if os.name != "posix" or host != platform.node() or pid <= 0:
+    if os.name != "posix" or host != _host() or pid <= 0:
         return False
     try:
         os.kill(pid, 0)

@@ -90,7 +90,6 @@ class _Turns:
     def advance(self, videos: int) -> None:
         """Count videos that this process has run."""
         self._progress.advance(videos)
-        self._claims.sign()
 
     def keep(self, videos: int) -> None:
         """Count videos whose vectors this process has kept."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zsl_bench.errors import ZslBenchError
 
 CONNECT = "connect to the internet (and unset HF_HUB_OFFLINE), or "
+_OUT_OF_ORDER = 500
 _OF_THE_DISK = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM))
 
 
@@ -83,10 +84,14 @@ def quiet_client() -> Iterator[None]:
 
 
 def was_answered(error: ZslBenchError) -> bool:
-    """Return whether it was the Hub that said no, rather than that nobody answered."""
+    """Return whether it was the Hub that said no, rather than that nobody answered.
+
+    A status of 500 and more is no answer: the server, or one before it, is out of order.
+    """
     from huggingface_hub.errors import HfHubHTTPError
 
-    return isinstance(error.__cause__, HfHubHTTPError)
+    cause = error.__cause__
+    return isinstance(cause, HfHubHTTPError) and cause.response.status_code < _OUT_OF_ORDER
 
 
 def _explanation(error: BaseException, asked: Asked) -> tuple[str, str]:

@@ -50,7 +50,7 @@ class Upload:
         return Asked(
             repo=self.repo,
             revision=self.branch,
-            instead="try again later: nothing was changed",
+            instead="push again later: it goes on from there",
             error=WeightsError,
             access=_ACCESS,
         )
@@ -98,22 +98,33 @@ def push_files(upload: Upload) -> Pushed:
     """Upload files to a model repository as one commit.
 
     Large files go first; the commit names them by their SHA-256, so that a push that breaks off
-    changes nothing, and is begun again without sending them twice. Tokens are those of the Hub's
-    own client; none is shown.
+    changes no file, and is begun again without sending them twice. A repository that it made before
+    it broke off stays, and the message says so. Tokens are those of the Hub's own client; none is
+    shown.
 
     Raises:
         WeightsError: There is no permission; the Hub cannot be reached or refuses; the repository
             is public and a private one was asked for; or somebody changed it at the same time.
     """
-    with quiet_client(), explained(upload.asked):
-        return _push(upload)
-
-
-def _push(upload: Upload) -> Pushed:
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+    from huggingface_hub import HfApi
 
     api = HfApi()
-    is_new = _make_repository(api, upload)
+    with quiet_client():
+        with explained(upload.asked):
+            is_new = _make_repository(api, upload)
+        try:
+            with explained(upload.asked):
+                return _push(api, upload, is_new=is_new)
+        except WeightsError as error:
+            if not is_new:
+                raise
+            found = f"{error.found}, after the repository was made"
+            raise WeightsError(error.asked, found=found, fix=error.fix) from error.__cause__
+
+
+def _push(api: Any, upload: Upload, *, is_new: bool) -> Pushed:  # noqa: ANN401
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
     head = _make_branch(api, upload)
     there = set(api.list_repo_files(upload.repo, revision=head))
     removed = sorted(path for path in there if path not in upload.files and upload.replaces(path))

@@ -12,6 +12,7 @@ from zsl_bench.hub.fetching import fetch_listed
 from zsl_bench.hub.listing import MODEL, HubFile, HubListing
 from zsl_bench.hub.references import HubSnapshot, is_commit, parse_reference
 from zsl_bench.hub.repositories import list_repository
+from zsl_bench.hub.texts import printable_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,8 +48,7 @@ def fetch_snapshot(
     try:
         found = list_repository(reference, MODEL, instead=_INSTEAD)
     except WeightsError as error:
-        _check_unanswered(error)
-        return _from_clients_cache(reference, files)
+        return _cached_instead(reference, files, error)
     return fetch_listed(found.named(files), progress=progress)
 
 
@@ -65,8 +65,7 @@ def list_weights(reference: str) -> HubListing:
     try:
         found = list_repository(reference, MODEL, instead=_INSTEAD)
     except WeightsError as error:
-        _check_unanswered(error)
-        found = _as_listing(_from_clients_cache(reference, FILES))
+        found = _as_listing(_cached_instead(reference, FILES, error))
     names = {file.path for file in found.files}
     if _CARD in names:
         return found.named(FILES)
@@ -75,7 +74,7 @@ def list_weights(reference: str) -> HubListing:
     if _CONFIG in names:
         config = _content(fetch_listed(found.only({_CONFIG})).path / _CONFIG)
         if "model_type" in config or "architectures" in config:
-            kind = config.get("model_type") or "no type"
+            kind = printable_line(str(config.get("model_type") or "no type"))
             raise _foreign(found, "transformers", f"a model of transformers ({kind})")
     raise WeightsError(
         str(found),
@@ -111,10 +110,22 @@ def _from_clients_cache(reference: str, files: Sequence[str]) -> HubSnapshot:
     return HubSnapshot(repo=repo, commit=path.name, path=path)
 
 
-def _check_unanswered(error: WeightsError) -> None:
-    """Raise what a cache cannot help with: the Hub said no, or it was never asked."""
-    if error.__cause__ is None or was_answered(error):
-        raise error
+def _cached_instead(reference: str, files: Sequence[str], refused: WeightsError) -> HubSnapshot:
+    """Take from the client's cache what the Hub did not tell of, unless it said no to it.
+
+    Raises:
+        WeightsError: What the Hub answered; or nobody did, and no cache has it.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if refused.__cause__ is None or was_answered(refused):
+        raise refused
+    try:
+        return _from_clients_cache(reference, files)
+    except WeightsError:
+        if isinstance(refused.__cause__, HfHubHTTPError):
+            raise refused from refused.__cause__
+        raise
 
 
 def _as_listing(snapshot: HubSnapshot) -> HubListing:

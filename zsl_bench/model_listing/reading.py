@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from zsl_bench.errors import ZslBenchError, near_matches
+from zsl_bench.errors import ZslBenchError, near_matches, one_line
 from zsl_bench.model import ModelCard
 from zsl_bench.model_listing.names import (
     Bound,
@@ -37,10 +37,12 @@ if TYPE_CHECKING:
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _DEEPEST = 12
+_LONGEST = 200
 _RETURN_SELF = frozenset({"cpu", "cuda", "eval", "float", "half", "requires_grad_", "to", "train"})
 _ANY_CALL = ast.parse("called(*anything)", mode="eval").body
 _PLACEHOLDER = "unread"
 _CHECKED_TOGETHER = frozenset({"clip", "policy"})
+_TEXTS = ("name", "policy", "licence", "description")
 
 
 class Unread(Enum):
@@ -82,26 +84,33 @@ def read_card(loads: str) -> ReadCard:
 
     Raises:
         BrokenSourceError: The module or the attribute is not there, a file does not parse, an
-            import is not installed, or the card is one that would be refused.
+            import is not installed, or the card is one that would be refused; or reading met what
+            it has no other answer to.
     """
     module, _, name = loads.partition(":")
     if not name:
         raise BrokenSourceError(f"{loads!r} names no loader; spell it package.module:attribute")
+    try:
+        return _read(module, name)
+    except BrokenSourceError:
+        raise
+    except RecursionError:
+        return ReadCard()
+    except Exception as error:  # a stranger's source may hold anything; other models still count
+        found = one_line(f"{type(error).__name__}: {error}")[:_LONGEST]
+        raise BrokenSourceError(f"its source cannot be read: {found}") from error
+
+
+def _read(module: str, name: str) -> ReadCard:
     source = find_source(module)
     if source is None:
         return ReadCard()
-    scope = module_scope(source)
-    try:
-        loader = _loader(Bound(node=source.tree, scope=scope), name)
-        if loader is None:
-            return ReadCard()
-        site = _card_call(loader)
-        stated = _stated(site) if site else ReadCard()
-        if isinstance(stated.description, Unread):
-            return _described_by(loader, stated)
-    except RecursionError:
+    loader = _loader(Bound(node=source.tree, scope=module_scope(source)), name)
+    if loader is None:
         return ReadCard()
-    return stated
+    site = _card_call(loader)
+    stated = _stated(site) if site else ReadCard()
+    return _described_by(loader, stated) if isinstance(stated.description, Unread) else stated
 
 
 def _loader(module: Bound, dotted: str) -> Bound | None:
@@ -288,6 +297,9 @@ def _checked(given: Mapping[str, Any]) -> ReadCard:
         raise BrokenSourceError(str(error)) from error
     except (TypeError, AttributeError) as error:
         raise BrokenSourceError(f"its card: {error}") from error
+    for name in _TEXTS:
+        if not isinstance(known.get(name, ""), str):
+            raise BrokenSourceError(f"its card: {name} is no text")
     kept = {name: value for name, value in given.items() if name in left_out}
     values = {field.name: getattr(card, field.name) for field in fields(ReadCard)}
     return ReadCard(**values | {name: kept[name] for name in values.keys() & kept.keys()})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import sys
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -99,11 +100,15 @@ def _parsed(module: str, path: Path | None) -> Source | None:
 @lru_cache(maxsize=256)
 def _parse(path: Path, _changed: int) -> ast.Module:
     try:
-        return ast.parse(path.read_bytes())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # such as those of invalid escapes, which are no fault
+            return ast.parse(path.read_bytes())
     except SyntaxError as error:
         at = f", line {error.lineno}" if error.lineno else ""
         raise BrokenSourceError(f"SyntaxError: {error.msg} ({path.name}{at})") from error
-    except (ValueError, RecursionError, OSError) as error:
+    except (RecursionError, MemoryError) as error:  # the latter is the parser's own full stack
+        raise BrokenSourceError(f"{path.name} cannot be read: it is nested too deeply") from error
+    except (ValueError, OSError) as error:
         raise BrokenSourceError(f"{path.name} cannot be read: {error}") from error
 
 

@@ -56,9 +56,7 @@ def keywords_of(call: ast.Call, scope: Scope) -> dict[str, Callable[[], Any]]:
         if keyword.arg is not None:
             found[keyword.arg] = partial(value_of, keyword.value, scope)
             continue
-        mapping = value_of(keyword.value, scope)
-        if not isinstance(mapping, dict):
-            raise NotLiteralError
+        mapping = _mapping_of(value_of(keyword.value, scope))
         found |= {name: partial(_itself, value) for name, value in mapping.items()}
     return found
 
@@ -91,11 +89,21 @@ def _mapping(expression: ast.Dict, scope: Scope) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
     for key, item in zip(expression.keys, expression.values, strict=True):
         value = value_of(item, scope)
-        if key is None:
-            found |= value
-        else:
-            found[value_of(key, scope)] = value
+        found |= _mapping_of(value) if key is None else _pair(value_of(key, scope), value)
     return found
+
+
+def _pair(key: Any, value: Any) -> dict[Any, Any]:  # noqa: ANN401
+    try:
+        return {key: value}
+    except TypeError as error:  # it cannot be a key
+        raise NotLiteralError from error
+
+
+def _mapping_of(value: Any) -> dict[Any, Any]:  # noqa: ANN401
+    if not isinstance(value, dict):
+        raise NotLiteralError
+    return value
 
 
 def _formatted(expression: ast.JoinedStr, scope: Scope) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zsl_bench.classes import ClassSet, class_set_from_names
+from zsl_bench.device import exact_fp32
 from zsl_bench.model import guarded, is_scoring
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Trial:
     """A model under test, with the clips and classes it is tried on.
 
     As in an evaluation, the model is put in evaluation mode and moved to the device first where it
-    has ``eval`` and ``to``, and every call is made without gradients.
+    has ``eval`` and ``to``, and every call is made without gradients and without rounding to TF32.
 
     Args:
         model: The model.
@@ -111,7 +112,7 @@ class Trial:
 
         handed = clips.clone()
         before = _random_states(self.device)
-        with torch.no_grad():
+        with torch.no_grad(), exact_fp32("fp32"):
             output = call(handed)
             grad_enabled = torch.is_grad_enabled()
         after = _random_states(self.device)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import yaml
+from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 
 from zsl_bench.baselines.models import random_model
@@ -63,14 +64,15 @@ def test_the_card_says_what_the_result_file_says(writer, folder, result, made, p
     assert about["datasets"] == ["mine"]
     (index,) = about["model-index"]
     stored = json.loads(result.read_text())
-    by_protocol = {entry["dataset"]["config"]: entry for entry in index["results"]}
+    by_protocol = {entry["dataset"]["args"]["protocol"]: entry for entry in index["results"]}
     assert by_protocol.keys() == stored["scores"].keys()
     for protocol, scores in stored["scores"].items():
         entry = by_protocol[protocol]
         assert entry["dataset"]["type"] == "toys"
         assert entry["dataset"]["revision"] == stored["identity"]["manifest"]["digest"]
         assert entry["dataset"]["args"]["identity_sha256"] == stored["identity_sha256"]
-        assert entry["source"]["url"].endswith(f"/{REPO}/blob/main/results/{result.name}")
+        address = f"{constants.HUGGINGFACE_CO_URL_HOME}{REPO}/blob/main/results/{result.name}"
+        assert entry["source"]["url"] == address
         values = {metric["name"].split(",")[0]: metric for metric in entry["metrics"]}
         for name, figure in (("top-1 accuracy", "top1"), ("top-5 accuracy", "top5")):
             assert values[name]["value"] == pytest.approx(100 * scores["mean"][figure], abs=1e-3)
@@ -80,6 +82,7 @@ def test_the_card_says_what_the_result_file_says(writer, folder, result, made, p
         assert f"| {protocol} v{scores['version']} |" in readme
     assert "trained on: mine (2 classes)" in readme
     assert "pretrained on: nothing" in readme
+    assert writer.url not in readme
 
 
 def test_pushing_other_weights_removes_what_was_of_the_old_ones(writer, folder, result, made, push):
@@ -105,6 +108,9 @@ def test_a_pull_request_a_branch_and_a_private_repository(writer, folder, run, p
     assert proposed["revision"] == "refs/pr/1"
     branch = push(folder, REPO, "--revision", "v2")
     assert branch["commit"] == writer.branches[REPO]["v2"]
+    readme = writer.history[branch["commit"]]["README.md"].decode()
+    assert f"--model hub:{REPO}@v2 --data" in readme
+    assert f"--model hub:{REPO} --data" in writer.repositories[REPO]["README.md"].decode()
     assert writer.branches[REPO]["main"] == main_commit
     writer.private.clear()
     assert "is there, and public" in refused("push", folder, REPO, "--private")
@@ -208,6 +214,8 @@ def test_what_the_hub_refuses_is_one_line(writer, folder, request_, status, word
     line = refused("push", folder, REPO)
     assert words in line
     assert writer.url not in line
+    assert "nothing was changed" not in line
+    assert ("after the repository was made" in line) is (REPO in writer.repositories)
     assert writer.repositories.get(REPO, {}).keys() <= {".gitattributes"}
 
 

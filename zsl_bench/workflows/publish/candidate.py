@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 from zsl_bench.baselines.folders import WeightsFolder, inspect_folder
 from zsl_bench.baselines.weights import CARD_FILE, CONFIG_FILE, VECTORS_FILE, load_weights
 from zsl_bench.classes import bundled_class_sets, load_class_set
-from zsl_bench.errors import ResultError, WeightsError, WordVectorError, listing
+from zsl_bench.errors import WeightsError, WordVectorError, listing
 from zsl_bench.files import read_json
-from zsl_bench.model import declaration_json, weights_digest
-from zsl_bench.results import load_result
-from zsl_bench.wordvectors import class_vectors, load_word_vectors
+from zsl_bench.hub import FILES, printable_line
+from zsl_bench.model import weights_digest
+from zsl_bench.wordvectors import WordVectors, class_vectors, load_word_vectors
+from zsl_bench.workflows.publish.evidence import OTHER_VECTORS, Measured, read_evidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from zsl_bench.baselines.baseline import BaselineModel
-    from zsl_bench.results import EvaluationResult
+    from zsl_bench.workflows.publish.evidence import Evidence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +30,13 @@ class Candidate:
     Attributes:
         folder: The weights folder.
         digest: Digest of the weights, as results have it.
-        results: For each result its file; complete ones first.
+        results: The results, each once; complete ones first.
         notes: What a person should know before it is public.
     """
 
     folder: WeightsFolder
     digest: str
-    results: tuple[tuple[Path, EvaluationResult], ...]
+    results: tuple[Evidence, ...]
     notes: tuple[str, ...]
 
 
@@ -50,9 +51,11 @@ def read_candidate(
         allow_incomplete: Take results that lack videos or rest on stand-ins for words as well.
 
     Raises:
-        WeightsError: The folder is not whole, or its tensor files have no digests.
-        ResultError: A result is damaged, of other weights or declarations, or may not be ranked.
+        WeightsError: The folder is not whole, a file of it lies elsewhere, or its tensor files have
+            no digests.
+        ResultError: See :func:`zsl_bench.workflows.publish.evidence.read_evidence`.
     """
+    _check_places(folder)
     found = inspect_folder(folder)
     if not found.about.digests:
         raise WeightsError(
@@ -62,55 +65,51 @@ def read_candidate(
         )
     model = load_weights(folder)
     digest = weights_digest(model)
-    loaded = [(path, load_result(path)) for path in results]
-    for path, result in loaded:
-        _check_result(path, result, model=model, digest=digest)
-        if not (allow_incomplete or is_rankable(result)):
-            raise ResultError(
-                f"push result {path}",
-                found=f"{_flaw(result)}, so that no report ranks it",
-                fix="evaluate on all videos, or add --allow-incomplete: it is then shown apart",
+    own = model.vectors if isinstance(model.vectors, WordVectors) else load_word_vectors(words=())
+    of = Measured(card=model.card, weights=digest, vectors=own.digest)
+    read = read_evidence(results, of, allow_incomplete=allow_incomplete)
+    notes = (*_notes(found, model), *_notes_on(read), *_private_places(folder, read))
+    return Candidate(
+        folder=found,
+        digest=digest,
+        results=read,
+        notes=tuple(printable_line(note) for note in notes),
+    )
+
+
+def _check_places(folder: Path) -> None:
+    """Refuse a folder with a file that is a link to somewhere else, or no plain file.
+
+    The cache of the Hub's own client keeps content in ``blobs`` beside ``snapshots``, and that is
+    where the links of a snapshot may lead.
+    """
+    root = folder.resolve()
+    homes = [root]
+    if root.parent.name == "snapshots" and root.parents[1].name.startswith("models--"):
+        homes.append(root.parents[1] / "blobs")
+    for name in FILES:
+        path = folder / name
+        if not (path.is_symlink() or path.exists()):
+            continue
+        real = path.resolve()
+        if not any(real.is_relative_to(home) for home in homes):
+            raise WeightsError(
+                f"push {folder}",
+                found=f"{name}, a link to a file outside the folder",
+                fix="put the file itself there, or remove the link",
             )
-    ordered = sorted(loaded, key=lambda pair: (not is_rankable(pair[1]), pair[1].stem))
-    notes = (*_notes(found, model), *_private_places(folder, loaded))
-    return Candidate(folder=found, digest=digest, results=tuple(ordered), notes=notes)
+        if not real.is_file():
+            raise WeightsError(
+                f"push {folder}", found=f"{name}, which is no plain file", fix="remove it"
+            )
 
 
-def is_rankable(result: EvaluationResult) -> bool:
-    """Return whether a result covers every video, with a vector for every word."""
-    return result.complete and not result.zero_shot.get("approximate_words")
-
-
-def _flaw(result: EvaluationResult) -> str:
-    return "it rests on stand-ins for words" if result.complete else "it is incomplete"
-
-
-def _check_result(
-    path: Path, result: EvaluationResult, *, model: BaselineModel, digest: str
-) -> None:
-    about = result.identity["model"]
-    declared = {
-        key: declaration_json(getattr(model.card, key)) for key in ("trained_on", "pretrained_on")
-    }
-    asked = f"push result {path}"
-    of = str(about.get("weights"))
-    if of != digest:
-        raise ResultError(
-            asked,
-            found=f"a result of other weights ({of[:19]}, and these are {digest[:19]})",
-            fix="give results that zsl-bench evaluate --model path:FOLDER made of this folder",
-        )
-    if about["name"] != model.card.name:
-        raise ResultError(
-            asked,
-            found=f"a result under the name {about['name']!r}, not {model.card.name!r}",
-            fix="evaluate again",
-        )
-    if about.get("declared") != declared:
-        raise ResultError(
-            asked,
-            found=f"a verdict on other training classes than {CARD_FILE} declares",
-            fix=f"declare them in {CARD_FILE} and evaluate again, without --trained-on",
+def _notes_on(results: Iterable[Evidence]) -> Iterator[str]:
+    apart = sorted({one.path.name for one in results if one.standing == OTHER_VECTORS})
+    if apart:
+        yield (
+            f"{listing(apart)}: made with other word vectors than the folder gives, so shown apart "
+            "and not in the metadata"
         )
 
 
@@ -149,12 +148,10 @@ def _covers(model: BaselineModel, name: str) -> bool:
     return bool(made.matrix.shape[1] == model.config.dim)
 
 
-def _private_places(
-    folder: Path, results: Iterable[tuple[Path, EvaluationResult]]
-) -> Iterator[str]:
+def _private_places(folder: Path, results: Iterable[Evidence]) -> Iterator[str]:
     """Name files that tell where something lies on this machine."""
     contents = [(CARD_FILE, read_json(folder / CARD_FILE, what=CARD_FILE))]
-    contents += [(path.name, result.to_json()) for path, result in results]
+    contents += [(one.path.name, one.result.to_json()) for one in results]
     for name, content in contents:
         places = sorted({text for text in _texts(content) if _is_place(text)})
         if places:

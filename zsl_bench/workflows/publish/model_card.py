@@ -6,20 +6,27 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from zsl_bench.errors import WeightsError
-from zsl_bench.workflows.publish.candidate import is_rankable
+from zsl_bench.hub import printable_line
+from zsl_bench.workflows.publish.evidence import COMPLETE, STANDINGS, conditions
+from zsl_bench.workflows.publish.markup import fenced, paragraph, plain
 from zsl_bench.workflows.publish.measured import measured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zsl_bench.model import TrainingData
-    from zsl_bench.results import EvaluationResult
     from zsl_bench.workflows.publish.candidate import Candidate
+    from zsl_bench.workflows.publish.evidence import Evidence
 
 README, RESULTS = "README.md", "results"
+MAIN = "main"
+_COLUMNS = (
+    *("data set", "videos", "protocol", "classes", "top-1 %", "top-5 %", "zero-shot"),
+    *("made with", "file"),
+)
 _BEGIN = "<!-- zsl-bench: made from card.json and results; write your own text below its end -->"
 _END = "<!-- zsl-bench: end -->"
-_METADATA = re.compile(r"\A---\n.*?^---\n", re.DOTALL | re.MULTILINE)
+_METADATA = re.compile(r"\A\s*^---[ \t]*\n.*?^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _MADE = re.compile(rf"{re.escape(_BEGIN)}.*?{re.escape(_END)}\n?", re.DOTALL)
 _LICENCES = frozenset(
     (
@@ -33,7 +40,7 @@ _LICENCES = frozenset(
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
-def model_card(candidate: Candidate, repo: str) -> str:
+def model_card(candidate: Candidate, repo: str, *, branch: str = MAIN) -> str:
     """Return the text of ``README.md``: metadata in YAML, and the card for a person.
 
     The evaluation results in the metadata are those of complete result files. What stands in the
@@ -42,21 +49,26 @@ def model_card(candidate: Candidate, repo: str) -> str:
     Args:
         candidate: What is published.
         repo: ``org/repo``.
+        branch: Where it goes: links and the reference name it.
 
     Raises:
         WeightsError: The folder's ``README.md`` cannot be read.
     """
-    body = "\n".join((_BEGIN, *_body(candidate, repo), "", _END, ""))
+    body = "\n".join((_BEGIN, *_body(candidate, repo, branch), "", _END, ""))
     own = _own_text(candidate)
-    return f"---\n{_metadata(candidate, repo)}\n---\n\n{body}" + (f"\n{own}" if own else "")
+    return f"---\n{_metadata(candidate, repo, branch)}\n---\n\n{body}" + (f"\n{own}" if own else "")
 
 
-def _metadata(candidate: Candidate, repo: str) -> str:
+def _metadata(candidate: Candidate, repo: str, branch: str) -> str:
     from huggingface_hub import ModelCardData
 
     about = candidate.folder.about
-    rankable = [result for _, result in candidate.results if is_rankable(result)]
-    values = [entry for result in rankable for entry in measured(result, repo, RESULTS)]
+    values = [
+        entry
+        for one in candidate.results
+        if one.standing == COMPLETE
+        for entry in measured(one, repo, RESULTS, branch=branch)
+    ]
     licence, other = _licence(about.card.licence)
     data = ModelCardData(
         license=licence,
@@ -65,7 +77,7 @@ def _metadata(candidate: Candidate, repo: str) -> str:
         pipeline_tag="video-classification",
         tags=["zero-shot", "action-recognition", "zsl-bench", about.config.network],
         datasets=_datasets(about.card.trained_on, about.card.pretrained_on) or None,
-        model_name=about.card.name if values else None,
+        model_name=printable_line(about.card.name) if values else None,
         eval_results=values or None,
     )
     return str(data.to_yaml()).strip()
@@ -86,28 +98,29 @@ def _datasets(*declared: TrainingData) -> list[str]:
     return sorted({name for name in names if _NAME.fullmatch(name)})
 
 
-def _body(candidate: Candidate, repo: str) -> Iterator[str]:
+def _body(candidate: Candidate, repo: str, branch: str) -> Iterator[str]:
     about = candidate.folder.about
     card, config = about.card, about.config
-    yield from ("", f"# {card.name}", "")
-    if card.description:
-        yield from (f"{card.description[0].upper()}{card.description[1:]}.", "")
+    yield from ("", f"# {plain(card.name)}", "")
+    if said := paragraph(card.description):
+        yield from (f"{said[0].upper()}{said[1:]}.", "")
     size = f"{candidate.folder.parameters:,} numbers, output {config.dim}"
     yield f"* network: {config.network}, {size}"
     yield f"* family: {config.family}"
     yield f"* clips: {card.clip.frames} frames of {card.clip.size} x {card.clip.size}"
-    yield f"* clip policy: {card.policy}"
+    yield f"* clip policy: {plain(card.policy)}"
     yield f"* trained on: {_declared(card.trained_on)}"
     yield f"* pretrained on: {_declared(card.pretrained_on)}"
     yield f"* word vectors: {_vectors(candidate)}"
     yield f"* weights: `{candidate.digest}`"
-    yield f"* licence: {card.licence or 'not stated'}"
+    yield f"* licence: {plain(card.licence) or 'not stated'}"
     yield from ("", "## Use", "", "```sh", "pip install zsl-bench")
-    yield f"zsl-bench evaluate --model hub:{repo} --data ucf101=videos/ucf101"
+    reference = repo if branch == MAIN else f"{repo}@{branch}"
+    yield f"zsl-bench evaluate --model hub:{reference} --data ucf101=videos/ucf101"
     yield from ("```", "")
     yield from _results(candidate)
     if card.citation:
-        yield from ("", "## Citation", "", "```", card.citation.replace("```", "'''"), "```")
+        yield from ("", "## Citation", "", "```", fenced(card.citation), "```")
 
 
 def _declared(data: TrainingData) -> str:
@@ -117,14 +130,14 @@ def _declared(data: TrainingData) -> str:
         return "data that cannot be enumerated (open)"
     if not data:
         return "nothing"
-    return ", ".join(f"{one.dataset} ({len(one)} classes)" for one in data)
+    return ", ".join(f"{plain(one.dataset)} ({len(one)} classes)" for one in data)
 
 
 def _vectors(candidate: Candidate) -> str:
     folder = candidate.folder
     if folder.words is None:
         return "the subset bundled with zsl-bench"
-    return f"{folder.words:,} words of {folder.vectors}, in this repository"
+    return f"{folder.words:,} words of {plain(str(folder.vectors))}, in this repository"
 
 
 def _results(candidate: Candidate) -> Iterator[str]:
@@ -133,30 +146,31 @@ def _results(candidate: Candidate) -> Iterator[str]:
         yield "None were published with these weights."
         return
     yield "Measured with zsl-bench; the files in `results` hold every score and what it rests on."
-    for title, wanted in (("Complete", True), ("Incomplete, ranked nowhere", False)):
-        chosen = [result for _, result in candidate.results if is_rankable(result) is wanted]
+    for standing in STANDINGS:
+        chosen = [one for one in candidate.results if one.standing == standing]
         if chosen:
-            yield from ("", f"### {title}", "")
-            yield "| data set | videos | protocol | classes | top-1 % | top-5 % | zero-shot |"
-            yield "|---|---|---|---|---|---|---|"
-            yield from (row for result in chosen for row in _rows(result))
+            yield from ("", f"### {standing}", "")
+            yield f"| {' | '.join(_COLUMNS)} |"
+            yield "|---" * len(_COLUMNS) + "|"
+            yield from (row for one in chosen for row in _rows(one))
 
 
-def _rows(result: EvaluationResult) -> Iterator[str]:
+def _rows(evidence: Evidence) -> Iterator[str]:
+    result, how = evidence.result, plain(conditions(evidence))
     coverage = result.coverage
     videos = f"{coverage['scored']:,} of {coverage['expected']:,}"
     part = result.identity["manifest"]["videos"]
     data = result.dataset if part == "all" else f"{result.dataset}, {part}"
-    link = f"[{data}]({RESULTS}/{result.stem}.json)"
+    link = f"[{result.sha256[:12]}]({RESULTS}/{result.stem}.json)"
     for name, scores in result.scores.items():
         trials = scores["trials"]
         classes = f"{trials[0]['num_classes']}" + (f" x {len(trials)}" if len(trials) > 1 else "")
         verdict = scores["verdicts"][0]
         cells = (
-            *(link, videos, f"{name} v{scores['version']}", classes, *_accuracies(scores)),
-            f"{verdict['finding']} ({verdict['rule']})",
+            *(plain(data), videos, plain(f"{name} v{scores['version']}"), classes),
+            *(*_accuracies(scores), plain(f"{verdict['finding']} ({verdict['rule']})"), how, link),
         )
-        yield f"| {' | '.join(str(cell).replace('|', '/') for cell in cells)} |"
+        yield f"| {' | '.join(cells)} |"
 
 
 def _accuracies(scores: dict[str, Any]) -> tuple[str, str]:
@@ -180,7 +194,7 @@ def _own_text(candidate: Candidate) -> str:
     if not path.exists():
         return ""
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except (OSError, ValueError) as error:
         raise WeightsError(
             f"read {path}", found="no text in UTF-8", fix="mend it or remove it"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zsl_bench.baselines.weights import CARD_FILE, CONFIG_FILE, MODEL_FILE, VECTORS_FILE
-from zsl_bench.hub import FILES, Upload, check_target
+from zsl_bench.hub import FILES, Upload, check_target, parse_reference, printable_line
 from zsl_bench.workflows.publish.model_card import README, RESULTS, model_card
 
 if TYPE_CHECKING:
@@ -44,24 +44,27 @@ def upload_of(candidate: Candidate, target: Target) -> Upload:
     stand beside these. :func:`zsl_bench.hub.push_files` does it, as one commit.
 
     Raises:
-        WeightsError: The target is not ``org/repo``; or the folder's README.md cannot be read.
+        WeightsError: The target is not ``org/repo``, or the branch has a name that no reference
+            could hold; or the folder's README.md cannot be read.
     """
     repo = check_target(target.repo)
+    parse_reference(f"{repo}@{target.branch}")
     folder = candidate.folder.path
     files: dict[str, Path | bytes] = {
         name: folder / name
         for name in (MODEL_FILE, VECTORS_FILE, CARD_FILE, CONFIG_FILE)
         if name != VECTORS_FILE or candidate.folder.words is not None
     }
-    files[README] = model_card(candidate, repo).encode()
-    for path, result in candidate.results:
-        files[f"{RESULTS}/{result.stem}.json"] = path
+    files[README] = model_card(candidate, repo, branch=target.branch).encode()
+    for one in candidate.results:
+        files[f"{RESULTS}/{one.result.stem}.json"] = one.path
     count = len(candidate.results)
     what = f" and {count} result{'' if count == 1 else 's'}" if count else ""
     return Upload(
         repo=repo,
         files=files,
-        message=target.message or f"Weights of {candidate.folder.about.card.name}{what}",
+        message=target.message
+        or printable_line(f"Weights of {candidate.folder.about.card.name}{what}"),
         private=target.private,
         as_pull_request=target.as_pull_request,
         branch=target.branch,
