@@ -106,6 +106,26 @@ def test_the_first_broken_rule_is_the_one_that_check_model_raises():
     assert first.rule in caught.value.asked
 
 
+def test_numbers_that_are_not_finite_are_told_once():
+    class Fails(Sound):
+        def embed_clips(self, clips):
+            return super().embed_clips(clips) * float("nan")
+
+    outcomes = run_rules(Trial(model=Fails()))
+    assert named(outcomes, "broken") == ["values_are_finite"]
+    assert "calls_repeat" in named(outcomes, "not run")
+
+
+@pytest.mark.parametrize("output", [None, [[1.0]]])
+def test_an_output_that_is_no_tensor_is_told_once(output):
+    class Returns(Sound):
+        def embed_clips(self, clips):  # noqa: ARG002
+            return output
+
+    outcomes = run_rules(Trial(model=Returns()))
+    assert named(outcomes, "broken") == ["shapes_are_right"]
+
+
 def test_rules_with_nothing_to_look_at_are_not_run():
     outcomes = run_rules(Trial(model=object()))
     assert named(outcomes, "broken") == ["interface_is_met"]
@@ -117,7 +137,7 @@ def test_rules_with_nothing_to_look_at_are_not_run():
 
     outcomes = run_rules(Trial(model=Squeezes()))
     assert named(outcomes, "broken") == ["shapes_are_right"]
-    assert "device_is_kept" in named(outcomes, "ok")
+    assert "input_is_untouched" in named(outcomes, "ok")
     assert "calls_repeat" in named(outcomes, "not run")
     assert {o.found for o in outcomes if o.state == "not run"} == {"shapes_are_right comes first"}
 

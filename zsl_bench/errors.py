@@ -73,7 +73,15 @@ def _rebuild(kind: type[ZslBenchError], asked: str, found: str, fix: str) -> Zsl
 
 
 def one_line(text: object) -> str:
-    """Return text in one line that a terminal only shows: what it would act on is escaped."""
+    r"""Return text in one line that a terminal only shows: what it would act on is escaped.
+
+    White space of any kind becomes single spaces; an escape, a mark that reverses the direction of
+    writing or half a surrogate pair is spelled out.
+
+    Example:
+        >>> one_line("mit\n\x1b[2J* pretrained on: nothing")
+        'mit \\x1b[2J* pretrained on: nothing'
+    """
     line = " ".join(str(text).split())
     if line.isprintable():
         return line

@@ -33,7 +33,7 @@ def test_without_weights_it_says_where_to_get_them(name, load):
     with pytest.raises(WeightsError) as caught:
         load(LoadOptions())
     assert f"model '{name}': no published weights" in str(caught.value)
-    assert "--weights DIR or as path:DIR" in str(caught.value)
+    assert "with --weights DIR" in str(caught.value)
 
 
 def test_a_random_initialisation_only_by_name():

@@ -18,6 +18,7 @@ from zsl_bench.model_listing import (
     FAMILIES,
     NEEDS_WEIGHTS,
     OK,
+    READABLE,
     Unread,
     clip_text,
     declaration_text,
@@ -80,7 +81,7 @@ def by_package(rows):
 def test_every_package_is_listed_and_none_imported(site):
     rows = by_package(listed_models())
     assert {name: row.state for name, row in rows.items()} == {
-        "good-x": OK,
+        "good-x": READABLE,
         "lost-import-x": BROKEN,
         "late-failure-x": BROKEN,
         "misspelt-x": BROKEN,
@@ -106,7 +107,7 @@ def test_the_bundled_models_say_what_their_weights_decide():
     for name in ("e2e", "frozen"):
         assert rows[name].card.clip is Unread.FROM_WEIGHTS
         assert rows[name].card.trained_on is Unread.FROM_WEIGHTS
-        assert rows[name].state == OK
+        assert rows[name].state == READABLE
     assert declaration_text(rows["e2e-random"].card.trained_on) == "nothing"
     assert clip_text(rows["e2e-random"].card.clip) == "16 x 112 px"
 
@@ -162,8 +163,8 @@ def test_an_odd_source_breaks_one_model_and_the_others_are_listed(site):
         assert done.exit_code == 0, done.output
     rows = {row.model.name: row for row in listed_models()}
     assert (rows["odd"].state, rows["odd"].reason) == (BROKEN, "its card: description is no text")
-    assert (rows["odder"].state, rows["odder"].card.name) == (OK, Unread.WHEN_LOADED)
-    assert rows["good"].state == OK
+    assert (rows["odder"].state, rows["odder"].card.name) == (READABLE, Unread.WHEN_LOADED)
+    assert rows["good"].state == READABLE
 
 
 def test_what_a_terminal_would_act_on_is_shown_escaped(site):
@@ -234,10 +235,13 @@ def test_the_verb_shows_them(site):
     done = CliRunner(env={"COLUMNS": "200"}).invoke(main, ["list", "models"])
     assert done.exit_code == 0
     (line,) = [line for line in done.stdout.splitlines() if line.startswith(" good ")]
-    for text in ("good-x 2.0", "8 x 32 px", "uniform-8", "kinetics400 (400 classes)", "open", "ok"):
+    for text in ("good-x 2.0", "8 x 32 px", "uniform-8", "kinetics400 (400 classes)", "open"):
         assert text in line
     (line,) = [line for line in done.stdout.splitlines() if line.startswith(" gone ")]
-    assert line.split() == ["gone", "gone-x", "2.0", *"-----", "broken"]
+    assert line.split() == ["gone", "broken", "gone-x", "2.0", *"-----"]
+    narrow = CliRunner(env={"COLUMNS": "100"}).invoke(main, ["list", "models", "good", "gone"])
+    assert "description" not in narrow.stdout
+    assert "good" in narrow.stdout
     assert "gone: broken: no module 'gone_model' is installed" in done.stdout
     assert not (site / "imported.txt").exists()
 

@@ -168,7 +168,9 @@ def _scale_of(processor: Any, asked: str) -> tuple[tuple[float, ...], tuple[floa
     if rescales:
         (factor,) = _numbers(processor, "rescale_factor", asked, above=0, count=1)
     shift = 1.0 if rescales and _shifts(processor) else 0.0
-    mean, std, again = (0.0,) * 3, (1.0,) * 3, (1.0,) * 3
+    mean: tuple[float, ...] = (0.0,) * _COLOURS
+    std: tuple[float, ...] = (1.0,) * _COLOURS
+    again: tuple[float, ...] = (1.0,) * _COLOURS
     if getattr(processor, "do_normalize", False):
         mean = _numbers(processor, "image_mean", asked)
         std = _numbers(processor, "image_std", asked, above=0)

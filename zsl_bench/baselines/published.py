@@ -53,10 +53,11 @@ def published_weights(name: str) -> Published:
     """
     table = read_asset("weights.json")["weights"]
     if name not in table:
+        given = [known for known, entry in table.items() if entry["published"] is not None]
         raise WeightsError(
             f"weights {name!r}",
-            found="neither ORG/NAME nor a name of the bundled table",
-            fix=near_matches(name, table),
+            found="neither ORG/NAME nor a name under which weights are published",
+            fix=near_matches(name, given) if given else "give ORG/NAME[@REVISION]",
         )
     entry = table[name]
     if entry["published"] is None:

@@ -211,6 +211,14 @@ def read_description(folder: Path) -> Description:
         WeightsError: One of the two is missing, damaged or malformed.
     """
     asked = f"weights folder {folder}"
+    if not folder.is_dir():
+        raise WeightsError(asked, found="no such folder", fix="check the path")
+    if not (folder / CONFIG_FILE).exists() and any(folder.glob("*.py")):
+        raise WeightsError(
+            asked,
+            found=f"code and no {CONFIG_FILE}",
+            fix="give the weights folder of a bundled network; a model of one's own is a package",
+        )
     content = _read_json(folder / CONFIG_FILE, asked)
     card = _read_json(folder / CARD_FILE, asked)
     config = _config_from_json(content, f"{CONFIG_FILE} of {asked}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zsl_bench.cli.render import FOUND, console, count, print_json, table
+from zsl_bench.cli.render import FOUND, console, count, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,16 +88,15 @@ def _loaded(reference: str, device: str, given: dict[str, Any]) -> Model:
 def _show(model: Model, outcomes: Sequence[RuleOutcome]) -> None:
     from zsl_bench.errors import one_line
 
-    grid = table()
-    grid.add_column("rule", no_wrap=True)
-    grid.add_column("state", no_wrap=True)
-    for column in ("what it asks", "what was seen", "how to mend it"):
-        grid.add_column(column, overflow="fold")
-    for outcome in outcomes:
-        told = (outcome.statement, outcome.found, outcome.fix)
-        grid.add_row(outcome.rule, outcome.state, *(one_line(text) for text in told))
     out = console()
-    out.print(grid)
+    for outcome in outcomes:
+        out.print(f"{outcome.state:<9}{outcome.rule}", soft_wrap=True)
+        if outcome.state == "ok":
+            continue
+        told = (("asks", outcome.statement), ("seen", outcome.found), ("mend", outcome.fix))
+        for title, text in told:
+            if text:
+                out.print(f"           {title}: {one_line(text)}", soft_wrap=True)
     counted = [(state, sum(o.state == state for o in outcomes)) for state in _STATES]
     ended = ", ".join(f"{number} {state}" for state, number in counted if number)
     out.print(f"{one_line(model.card.name)}: {count(len(outcomes), 'rule')}: {ended}")

@@ -73,7 +73,7 @@ def _declared(data: TrainingData) -> Any:  # noqa: ANN401
 
 
 def _print(facts: dict[str, Any]) -> None:
-    from zsl_bench.hub import printable_line
+    from zsl_bench.errors import one_line
 
     to = console()
     state = "downloaded" if facts["new"] else "there already"
@@ -90,7 +90,7 @@ def _print(facts: dict[str, Any]) -> None:
     ]
     lines = [
         f"{state}: {facts['reference']} in {facts['folder']}, {size}",
-        *(f"  {printable_line(line)}" for line in about),
+        *(f"  {one_line(line)}" for line in about),
         f"next: {facts['next']}",
     ]
     for line in lines:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from zsl_bench.model_listing import Family, ListedModel, ReadCard
 
+_WIDE = 120
+"""Columns of a terminal from which on descriptions fit beside the rest."""
+
 
 @click.command("models", epilog="Example: zsl-bench list models e2e-random --check")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
@@ -66,20 +69,23 @@ def _show_models(rows: Sequence[ListedModel]) -> None:
     from zsl_bench.errors import one_line
     from zsl_bench.model_listing import ReadCard
 
+    out = console()
+    is_wide = out.width >= _WIDE
     grid = table()
-    for column in ("name", "package", "clip", "policy", "trained on", "pretrained on"):
-        grid.add_column(column, overflow="fold", no_wrap=column == "name")
-    grid.add_column("description", overflow="fold", ratio=1)
-    grid.add_column("state", no_wrap=True)
+    for column in ("name", "state", "package", "clip", "policy", "trained on", "pretrained on"):
+        grid.add_column(column, no_wrap=column in ("name", "state"))
+    if is_wide:
+        grid.add_column("description", ratio=1)
     for row in rows:
+        nothing = row.card == ReadCard() and row.reason
         cells = (
             row.model.name,
-            f"{row.model.distribution} {row.model.version}",
-            *(["-"] * 5 if row.card == ReadCard() and row.reason else _card_cells(row.card)),
             row.state,
+            f"{row.model.distribution} {row.model.version}",
+            *(["-"] * 5 if nothing else _card_cells(row.card)),
         )
-        grid.add_row(*(one_line(cell) for cell in cells))
-    console().print(grid)
+        grid.add_row(*(one_line(cell) for cell in cells[: None if is_wide else -1]))
+    out.print(grid)
     for row in rows:
         if row.reason:
             told = one_line(f"{row.model.name}: {row.state}: {row.reason}")

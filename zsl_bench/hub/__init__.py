@@ -8,7 +8,6 @@ from zsl_bench.hub.listing import HubFile, HubListing
 from zsl_bench.hub.publish import Pushed, Upload, check_target, push_files
 from zsl_bench.hub.references import HubSnapshot, parse_reference
 from zsl_bench.hub.sources import DataFile, DataSource, Mirror, data_source, known_sources
-from zsl_bench.hub.texts import printable_line
 from zsl_bench.hub.transfer import Transfer
 from zsl_bench.hub.weights import FILES, fetch_snapshot, fetch_weights, list_weights
 
@@ -34,6 +33,5 @@ __all__ = [
     "list_data",
     "list_weights",
     "parse_reference",
-    "printable_line",
     "push_files",
 ]

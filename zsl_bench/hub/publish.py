@@ -85,12 +85,12 @@ def check_target(repo: str) -> str:
     Raises:
         WeightsError: It is not ``org/repo``.
     """
-    name = repo.removeprefix("hub:")
-    parse_reference(name)
+    name, asked = repo.removeprefix("hub:"), f"push to {repo}"
     if "@" in name:
-        raise WeightsError(
-            f"push to {repo}", found="a revision", fix="name a branch with --revision instead"
-        )
+        raise WeightsError(asked, found="a revision", fix="name a branch with --revision instead")
+    if name.count("/") != 1:
+        raise WeightsError(asked, found="no ORG/NAME", fix="spell it like me/my-model")
+    parse_reference(name)
     return name
 
 

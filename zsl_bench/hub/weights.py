@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zsl_bench.errors import ResultError, WeightsError
+from zsl_bench.errors import ResultError, WeightsError, one_line
 from zsl_bench.files import read_json, sha256_file
 from zsl_bench.hub.failures import Asked, explained, quiet_client, was_answered
 from zsl_bench.hub.fetching import fetch_listed
 from zsl_bench.hub.listing import MODEL, HubFile, HubListing
 from zsl_bench.hub.references import HubSnapshot, is_commit, parse_reference
 from zsl_bench.hub.repositories import list_repository
-from zsl_bench.hub.texts import printable_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +73,7 @@ def list_weights(reference: str) -> HubListing:
     if _CONFIG in names:
         config = _content(fetch_listed(found.only({_CONFIG})).path / _CONFIG)
         if "model_type" in config or "architectures" in config:
-            kind = printable_line(str(config.get("model_type") or "no type"))
+            kind = one_line(str(config.get("model_type") or "no type"))
             raise _foreign(found, "transformers", f"a model of transformers ({kind})")
     raise WeightsError(
         str(found),

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from zsl_bench.registry import InstalledModel
     from zsl_bench.video import ClipSpec
 
-OK, BROKEN, AMBIGUOUS, NEEDS_WEIGHTS = "ok", "broken", "ambiguous", "needs weights"
-"""States of a listed model; the last is known only once loading was tried."""
+READABLE, OK, BROKEN = "readable", "ok", "broken"
+AMBIGUOUS, NEEDS_WEIGHTS = "ambiguous", "needs weights"
+"""States of a listed model. ``readable`` was not tried; ``ok`` and ``needs weights`` were."""
 
 _OURS = "zsl-bench"
 
@@ -36,7 +37,7 @@ class ListedModel:
 
     model: InstalledModel
     card: ReadCard = field(default_factory=ReadCard)
-    state: str = OK
+    state: str = READABLE
     reason: str = ""
 
     def to_json(self) -> dict[str, object]:

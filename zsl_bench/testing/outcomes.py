@@ -9,13 +9,19 @@ from typing import TYPE_CHECKING
 from zsl_bench.testing.rules import (
     RULES,
     BrokenRule,
+    batch_mates_do_not_matter,
+    batches_equal_singles,
+    calls_repeat,
     card_is_complete,
-    device_is_kept,
-    gradients_stay_off,
+    classes_permute,
+    classes_subset,
+    copies_score_as_one,
     input_is_untouched,
     interface_is_met,
     random_state_is_untouched,
+    scores_are_of_their_kind,
     shapes_are_right,
+    values_are_finite,
 )
 
 if TYPE_CHECKING:
@@ -27,12 +33,15 @@ if TYPE_CHECKING:
 OK, BROKEN, NOT_RUN = "ok", "broken", "not run"
 """What may come of a rule."""
 
-_WITHOUT_SHAPES = (
-    card_is_complete,
-    device_is_kept,
-    gradients_stay_off,
-    input_is_untouched,
-    random_state_is_untouched,
+_WITHOUT_SHAPES = (card_is_complete, input_is_untouched, random_state_is_untouched)
+_OF_FINITE = (
+    scores_are_of_their_kind,
+    calls_repeat,
+    batches_equal_singles,
+    batch_mates_do_not_matter,
+    copies_score_as_one,
+    classes_permute,
+    classes_subset,
 )
 
 
@@ -100,5 +109,6 @@ def _obstacle(rule: Rule, broken: Mapping[str, RuleOutcome]) -> str:
     if interface_is_met.__name__ in broken:
         return interface_is_met.__name__
     needs_shapes = rule not in _WITHOUT_SHAPES
-    shapes = shapes_are_right.__name__
-    return shapes if needs_shapes and shapes in broken else ""
+    needed = [shapes_are_right] if needs_shapes else []
+    needed += [values_are_finite] if rule in _OF_FINITE else []
+    return next((one.__name__ for one in needed if one.__name__ in broken), "")

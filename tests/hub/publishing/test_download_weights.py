@@ -100,7 +100,7 @@ def test_a_wrong_checksum_and_a_place_that_is_taken(local_hub, folder, tmp_path,
 
 def test_names_of_the_bundled_table(local_hub, refused):
     assert "no published weights" in refused("download", "weights", "e2e")
-    assert "did you mean 'frozen'?" in refused("download", "weights", "frozn")
+    assert "give ORG/NAME[@REVISION]" in refused("download", "weights", "frozn")
     assert local_hub.requests == []
 
 

@@ -144,7 +144,12 @@ def test_what_is_not_to_be_published_is_refused_before_anybody_is_asked(
 ):
     other = next((made[0] / "other-results").glob("*.json"))
     assert "a result of other weights" in refused("push", folder, REPO, "--result", other)
-    assert "spell it like hub:org/repo@v1" in refused("push", folder, "too/many/parts")
+    for target in ("too/many/parts", "trial", ""):
+        assert "no ORG/NAME; spell it like me/my-model" in refused("push", folder, target)
+    assert "no such folder" in refused("push", tmp_path / "nowhere", REPO)
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "model.py").write_text("")
+    assert "code and no config.json" in refused("push", tmp_path / "code", REPO)
     assert "a revision" in refused("push", folder, f"{REPO}@v1")
     edited = tmp_path / "edited.json"
     edited.write_text(result.read_text().replace('"complete": true', '"complete": false'))

@@ -12,9 +12,9 @@ from huggingface_hub import constants
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zsl_bench.errors import one_line
 from zsl_bench.evaluation import evaluate
 from zsl_bench.files import sha256_bytes
-from zsl_bench.hub import printable_line
 from zsl_bench.wordvectors import WordVectors, load_word_vectors
 from zsl_bench.workflows.publish import model_card, read_candidate
 from zsl_bench.workflows.publish.markup import fenced, paragraph, plain
@@ -260,10 +260,10 @@ def test_text_of_a_card_cannot_pass_for_what_is_made(writer, tmp_path, make_fold
 
 
 @given(st.text())
-def test_text_is_one_printable_line_that_marks_nothing_up(text):
-    line = printable_line(text)
+def test_text_is_one_one_line_that_marks_nothing_up(text):
+    line = one_line(text)
     assert line.isprintable()
-    assert line == printable_line(line)
+    assert line == one_line(line)
     for made in (plain(text), paragraph(text)):
         assert made.isprintable()
         assert not {"<", ">"} & set(made)

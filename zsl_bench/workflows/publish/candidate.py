@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from zsl_bench.baselines.folders import WeightsFolder, inspect_folder
 from zsl_bench.baselines.weights import CARD_FILE, CONFIG_FILE, VECTORS_FILE, load_weights
 from zsl_bench.classes import bundled_class_sets, load_class_set
-from zsl_bench.errors import WeightsError, WordVectorError, listing
+from zsl_bench.errors import WeightsError, WordVectorError, listing, one_line
 from zsl_bench.files import read_json
-from zsl_bench.hub import FILES, printable_line
+from zsl_bench.hub import FILES
 from zsl_bench.model import weights_digest
 from zsl_bench.wordvectors import WordVectors, class_vectors, load_word_vectors
 from zsl_bench.workflows.publish.evidence import OTHER_VECTORS, Measured, read_evidence
@@ -73,7 +73,7 @@ def read_candidate(
         folder=found,
         digest=digest,
         results=read,
-        notes=tuple(printable_line(note) for note in notes),
+        notes=tuple(one_line(note) for note in notes),
     )
 
 
@@ -125,7 +125,8 @@ def _notes(found: WeightsFolder, model: BaselineModel) -> Iterator[str]:
         yield f"no {VECTORS_FILE}: it evaluates with the word vectors bundled with zsl-bench"
     lacking = [name for name in bundled_class_sets() if not _covers(model, name)]
     if lacking:
-        yield f"its word vectors lack words of {listing(lacking)}: a vector file is needed there"
+        named = listing(lacking, limit=10)
+        yield f"its word vectors lack words of {named}: a vector file is needed there"
 
 
 def _check_bundled(found: WeightsFolder) -> None:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zsl_bench.baselines.weights import CARD_FILE
 from zsl_bench.classes import RULES
-from zsl_bench.errors import ResultError
-from zsl_bench.hub import printable_line
+from zsl_bench.errors import ResultError, one_line
 from zsl_bench.model import declaration_json
 from zsl_bench.results import AGAIN, check_fields, load_result
 
@@ -130,7 +129,7 @@ def conditions(evidence: Evidence) -> str:
     The clip policy is always said; precision, word vectors, rules of words, settings of the model
     and prepared videos where they are not the ordinary ones.
     """
-    return ", ".join(printable_line(part) for part in _conditions(evidence))
+    return ", ".join(one_line(part) for part in _conditions(evidence))
 
 
 def _conditions(evidence: Evidence) -> Iterator[str]:
@@ -179,7 +178,7 @@ def _flaw(result: EvaluationResult) -> str:
 def _check(path: Path, result: EvaluationResult, of: Measured) -> None:
     about = result.identity["model"]
     asked = f"push result {path}"
-    weights = printable_line(str(about.get("weights")))
+    weights = one_line(str(about.get("weights")))
     if weights != of.weights:
         raise ResultError(
             asked,
@@ -205,7 +204,7 @@ def _check(path: Path, result: EvaluationResult, of: Measured) -> None:
     if "approximate_words" in result.zero_shot:
         check_fields(result.zero_shot, {"approximate_words": list}, asked=asked)
     for name, scores in result.scores.items():
-        _check_scores(scores, f"{asked}, protocol {printable_line(name)}")
+        _check_scores(scores, f"{asked}, protocol {one_line(name)}")
 
 
 def _check_scores(scores: Any, asked: str) -> None:  # noqa: ANN401

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from zsl_bench.hub import printable_line
+from zsl_bench.errors import one_line
 
 _SPECIAL = re.compile(r"[\\`\[\]|]")
 _FIRST = re.compile(r"[#*+=~_-]")
@@ -17,7 +17,7 @@ def plain(text: str) -> str:
         >>> plain("a | [b](c)\n<!-- d -->")
         'a \\| \\[b\\](c) &lt;!-- d --&gt;'
     """
-    line = printable_line(text).replace("<", "&lt;").replace(">", "&gt;")
+    line = one_line(text).replace("<", "&lt;").replace(">", "&gt;")
     return _SPECIAL.sub(lambda found: f"\\{found[0]}", line)
 
 
@@ -29,7 +29,7 @@ def paragraph(text: str) -> str:
 
 def fenced(text: str) -> str:
     """Return a text of several lines for a block between fences, which it cannot end."""
-    lines = (f"{_indent(line)}{printable_line(line)}" for line in text.strip().splitlines())
+    lines = (f"{_indent(line)}{one_line(line)}" for line in text.strip().splitlines())
     whole = "\n".join(lines).replace("```", "'''")
     return whole.replace("<!--", "<! --").replace("-->", "-- >")
 

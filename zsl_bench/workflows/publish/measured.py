@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from zsl_bench.hub import printable_line
+from zsl_bench.errors import one_line
 from zsl_bench.workflows.publish.evidence import conditions
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def measured(evidence: Evidence, repo: str, folder: str, *, branch: str) -> Iter
     from huggingface_hub import EvalResult, constants
 
     result, how = evidence.result, conditions(evidence)
-    identity, data = result.identity, printable_line(result.dataset)
+    identity, data = result.identity, one_line(result.dataset)
     file = f"{repo}/blob/{quote(branch, safe='')}/{folder}/{result.stem}.json"
     for name, scores in result.scores.items():
         for kind, title, value, std in _figures(scores):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from zsl_bench.errors import WeightsError
-from zsl_bench.hub import printable_line
+from zsl_bench.errors import WeightsError, one_line
 from zsl_bench.workflows.publish.evidence import COMPLETE, STANDINGS, conditions
 from zsl_bench.workflows.publish.markup import fenced, paragraph, plain
 from zsl_bench.workflows.publish.measured import measured
@@ -77,7 +76,7 @@ def _metadata(candidate: Candidate, repo: str, branch: str) -> str:
         pipeline_tag="video-classification",
         tags=["zero-shot", "action-recognition", "zsl-bench", about.config.network],
         datasets=_datasets(about.card.trained_on, about.card.pretrained_on) or None,
-        model_name=printable_line(about.card.name) if values else None,
+        model_name=one_line(about.card.name) if values else None,
         eval_results=values or None,
     )
     return str(data.to_yaml()).strip()

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zsl_bench.baselines.weights import CARD_FILE, CONFIG_FILE, MODEL_FILE, VECTORS_FILE
-from zsl_bench.hub import FILES, Upload, check_target, parse_reference, printable_line
+from zsl_bench.errors import one_line
+from zsl_bench.hub import FILES, Upload, check_target, parse_reference
 from zsl_bench.workflows.publish.model_card import README, RESULTS, model_card
 
 if TYPE_CHECKING:
@@ -63,8 +64,7 @@ def upload_of(candidate: Candidate, target: Target) -> Upload:
     return Upload(
         repo=repo,
         files=files,
-        message=target.message
-        or printable_line(f"Weights of {candidate.folder.about.card.name}{what}"),
+        message=target.message or one_line(f"Weights of {candidate.folder.about.card.name}{what}"),
         private=target.private,
         as_pull_request=target.as_pull_request,
         branch=target.branch,
