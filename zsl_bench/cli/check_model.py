@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import sys
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from zsl_bench.cli.render import FOUND, console, count, print_json
+from zsl_bench.cli.scoring_options import model_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,19 +22,9 @@ _STATES = ("ok", "broken", "not run")
 
 @click.command("check-model", epilog="Example: zsl-bench check-model e2e-random")
 @click.argument("reference", metavar="REF")
-@click.option(
-    "--weights", type=click.Path(path_type=Path), help="Weights for a model given by name."
-)
+@model_options
 @click.option("--vectors", metavar="PATH", help="Word vectors; see check-overlap.")
 @click.option("--allow-approximate", is_flag=True, help="Stand in for words without a vector.")
-@click.option(
-    "--set", "model_settings", multiple=True, metavar="NAME=VALUE",
-    help="A setting of the model, such as prompts=photo-of. May be given several times.",
-)  # fmt: skip
-@click.option(
-    "--trust-remote-code", is_flag=True,
-    help="Let code that comes with downloaded weights run on this machine.",
-)  # fmt: skip
 @click.option("--device", default="cpu", show_default=True, help="auto, cpu, cuda, cuda:N, mps.")
 @click.option(
     "--classes", metavar="CLASSES",
@@ -51,9 +43,10 @@ def check_model(*, reference: str, device: str, as_json: bool, **given: Any) -> 
 
     classes = class_list(given["classes"]) if given["classes"] else None
     chosen = str(choose_device(device))
-    model = _loaded(reference, chosen, given)
-    trial = Trial(model=model, classes=classes, device=chosen)
-    outcomes = run_rules(trial)
+    with redirect_stdout(sys.stderr):
+        model = _loaded(reference, chosen, given)
+        trial = Trial(model=model, classes=classes, device=chosen)
+        outcomes = run_rules(trial)
     if as_json:
         found = {
             "reference": reference,

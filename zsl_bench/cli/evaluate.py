@@ -12,7 +12,7 @@ import click
 from zsl_bench.cli.progress import ProgressBar
 from zsl_bench.cli.render import INTERRUPTED, console, print_json
 from zsl_bench.cli.results import print_results
-from zsl_bench.cli.scoring_options import all_rules_option, scoring_options
+from zsl_bench.cli.scoring_options import all_rules_option, model_options, scoring_options
 from zsl_bench.errors import DatasetError
 from zsl_bench.evaluation import evaluate as run
 from zsl_bench.evaluation.processes import Processes
@@ -69,17 +69,7 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     "--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True,
     help="bf16 runs the model under autocast.",
 )  # fmt: skip
-@click.option(
-    "--weights", type=click.Path(path_type=Path), help="Weights for a model given by name."
-)
-@click.option(
-    "--set", "model_settings", multiple=True, metavar="NAME=VALUE",
-    help="A setting of the model, such as prompts=photo-of. May be given several times.",
-)  # fmt: skip
-@click.option(
-    "--trust-remote-code", is_flag=True,
-    help="Let code that comes with downloaded weights run on this machine.",
-)  # fmt: skip
+@model_options
 @scoring_options
 @click.option(
     "--seen", multiple=True, callback=_pairs, metavar="DATASET=PATH",

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from zsl_bench.workflows.publish import Candidate, Target
 
 
-@click.command(
-    epilog="Example: zsl-bench push runs/mine/weights me/mine --result results/mine--ucf101.json"
-)
+@click.command(epilog="Example: zsl-bench push runs/mine/weights me/mine --dry-run")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("repo", metavar="ORG/NAME")
 @click.option(

@@ -1,7 +1,8 @@
-"""Options that evaluate and score share: declarations, words, and what to put up with."""
+"""Options that verbs share: of models, declarations, words, and what to put up with."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,7 +10,7 @@ import click
 from zsl_bench.classes import RULE_SETS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _OPTIONS = (
     click.option(
@@ -41,8 +42,34 @@ all_rules_option = click.option(
 )  # fmt: skip
 
 
+_MODEL_OPTIONS = (
+    click.option(
+        "--weights", type=click.Path(path_type=Path), help="Weights for a model given by name."
+    ),
+    click.option(
+        "--set", "model_settings", multiple=True, metavar="NAME=VALUE",
+        help="A setting of the model, such as prompts=bare. May be given several times.",
+    ),
+    click.option(
+        "--trust-remote-code", is_flag=True,
+        help="Let code that comes with downloaded weights run on this machine.",
+    ),
+)  # fmt: skip
+
+
+def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what a model's loader is told to a verb."""
+    return _with(command, _MODEL_OPTIONS)
+
+
 def scoring_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options to a verb."""
-    for option in reversed(_OPTIONS):
+    return _with(command, _OPTIONS)
+
+
+def _with(
+    command: Callable[..., Any], options: Sequence[Callable[[Callable[..., Any]], Any]]
+) -> Callable[..., Any]:
+    for option in reversed(options):
         command = option(command)
     return command

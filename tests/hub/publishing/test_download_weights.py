@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from safetensors.torch import load_file
 
 from zsl_bench.baselines.models import load_from_path
+from zsl_bench.cli.download_weights import weights as download_weights
 from zsl_bench.errors import WeightsError
 from zsl_bench.files import sha256_file
 from zsl_bench.model import LoadOptions, weights_digest
@@ -48,6 +50,16 @@ def test_downloaded_weights_are_those_that_were_pushed(
     assert len(writer.fetched()) == fetched
     loaded = load_from_path(tmp_path / "weights" / "tiny", LoadOptions())
     assert weights_digest(loaded) == pushed["weights"]
+
+
+def test_the_example_of_the_help_runs(local_hub, folder, tmp_path, monkeypatch, run):
+    content = {path.name: path.read_bytes() for path in folder.iterdir()}
+    local_hub.repositories["ORG/NAME"] = content
+    monkeypatch.chdir(tmp_path)
+    example = download_weights.epilog.removeprefix("Example: zsl-bench ")
+    done = run(*shlex.split(example))
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "weights" / "mine" / "model.safetensors").exists()
 
 
 @pytest.mark.parametrize(
