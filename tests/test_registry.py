@@ -291,10 +291,19 @@ def test_weights_named_twice_are_refused(tmp_path):
             load_model(reference, options=options)
 
 
-def test_a_folder_with_neither_card_nor_weights_is_told(tmp_path):
-    (tmp_path / "config.json").write_text("{}")
+def test_a_folder_with_neither_card_nor_weights_is_told(tmp_path, monkeypatch):
+    config = tmp_path / "folder" / "config.json"
+    config.parent.mkdir()
+    config.write_text("{}")
+    with pytest.raises(WeightsError, match=r"no card\.json"):
+        load_model(f"path:{config.parent}")
+    (config.parent / "card.json").write_text("{}")
     with pytest.raises(WeightsError, match="schema None"):
-        load_model(f"path:{tmp_path}")
+        load_model(f"path:{config.parent}")
+    config.write_text('{"model_type": "clip"}')
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(WeightsError, match=r"name it transformers:\./folder$"):
+        load_model("path:folder")
 
 
 def test_the_random_baseline_loads_by_name_and_embeds():

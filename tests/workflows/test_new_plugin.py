@@ -73,7 +73,7 @@ def test_from_a_name_to_a_result_in_three_commands(tmp_path, write_video):
         "-m", "zsl_bench", "list", "models", "my-model", "--json", site=site, folder=tmp_path
     )
     (row,) = json.loads(done.stdout)["models"]
-    assert (row["distribution"], row["version"], row["state"]) == ("my-model", "0.1.0", "ok")
+    assert (row["distribution"], row["version"], row["state"]) == ("my-model", "0.1.0", "readable")
     assert (row["clip"]["frames"], row["policy"], row["trained_on"]) == (16, "paper-25", None)
 
     tests = ("-m", "pytest", "-q", "-p", "no:cacheprovider")

@@ -220,6 +220,11 @@ def read_description(folder: Path) -> Description:
             fix="give the weights folder of a bundled network; a model of one's own is a package",
         )
     content = _read_json(folder / CONFIG_FILE, asked)
+    if isinstance(content, dict) and "schema" not in content and "model_type" in content:
+        place = folder if folder.is_absolute() else f"./{folder}"
+        raise WeightsError(
+            asked, found="a model of another library", fix=f"name it transformers:{place}"
+        )
     card = _read_json(folder / CARD_FILE, asked)
     config = _config_from_json(content, f"{CONFIG_FILE} of {asked}")
     return Description(
