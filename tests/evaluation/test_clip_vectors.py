@@ -15,8 +15,9 @@ from zsl_bench.assessment.array_file import Rows, write_arrays
 from zsl_bench.datasets import open_dataset
 from zsl_bench.errors import ResultError
 from zsl_bench.evaluation import Silent
+from zsl_bench.evaluation.batching import ClipBatcher, pool
 from zsl_bench.evaluation.loading import VideoDataset
-from zsl_bench.evaluation.run import ClipBatcher, pool, run_videos
+from zsl_bench.evaluation.run import run_videos
 from zsl_bench.evaluation.store import VectorStore, VideoVectors
 from zsl_bench.files import sha256_file
 from zsl_bench.video import clip_policy, load_clips

@@ -14,10 +14,11 @@ from zsl_bench.assessment.scored import ClassColumns, array_digest
 from zsl_bench.device import arithmetic_of, choose_batch_size, device_description, exact_fp32
 from zsl_bench.errors import ModelError
 from zsl_bench.evaluation.assemble import check_unreadable
+from zsl_bench.evaluation.batching import ClipBatcher, forward_of
 from zsl_bench.evaluation.identity import file_stamps, run_identity, run_key
 from zsl_bench.evaluation.loading import VideoDataset
 from zsl_bench.evaluation.processes import Processes
-from zsl_bench.evaluation.run import ClipBatcher, forward_of, run_videos
+from zsl_bench.evaluation.run import run_videos
 from zsl_bench.evaluation.shards import Shares, run_shared
 from zsl_bench.evaluation.store import VectorStore, block_size
 from zsl_bench.model import (

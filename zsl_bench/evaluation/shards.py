@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from zsl_bench.evaluation.batching import ClipBatcher
     from zsl_bench.evaluation.claims import Patience
     from zsl_bench.evaluation.loading import VideoDataset
     from zsl_bench.evaluation.processes import Processes
-    from zsl_bench.evaluation.run import ClipBatcher
     from zsl_bench.evaluation.settings import Progress
     from zsl_bench.evaluation.store import VectorStore, VideoVectors
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from zsl_bench.evaluation.run import pool
+from zsl_bench.evaluation.batching import pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
