@@ -33,6 +33,12 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 
 
 @pytest.fixture(autouse=True)
+def _no_terminal_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Print as in a pipe; processes that run tests side by side are given a width of their own."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def _random_state_untouched() -> None:
     """Restore the global random states, which nothing here may depend on."""
     python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002
