@@ -10,6 +10,10 @@ Every way runs in a process of its own, one thread, the ways taking turns; the f
 Extra memory is the peak of the first call over what the process held after its imports (Linux).
 
     python benchmarks/loader.py [--runs 5] [--allocator both] [--quick] [--json] [VIDEO ...]
+    python benchmarks/loader.py --workers 2 [--count 16] [--runs 5] [--quick] [--json] [VIDEO ...]
+
+The second form compares the loaders in decoding processes (``loader_workers.py``): UCF101 and
+HMDB51 sizes and a segment of 30 s as in ActivityNet; ``--quick`` then checks order and values.
 
 Without videos, three are generated: UCF101, HMDB51 and Kinetics sizes. ``--quick`` only checks that
 the tensors agree to 2e-6. Otherwise the exit code is 1 where the tensors differ, or where a
@@ -314,6 +318,8 @@ def main() -> int:
     parser.add_argument("--allocator", choices=[*ALLOCATORS, "both"], default="both")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--workers", type=int, default=0, help="decoding processes; 0: in this one")
+    parser.add_argument("--count", type=int, default=16, help="videos in a turn, with --workers")
     parser.add_argument("--child", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--repeats", type=int, default=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -321,6 +327,10 @@ def main() -> int:
         print(json.dumps(child(arguments.child, arguments.videos[0], arguments.repeats)))
         return 0
     with tempfile.TemporaryDirectory() as folder:
+        if arguments.workers:
+            import loader_workers
+
+            return loader_workers.run(arguments, Path(folder))
         return benchmark(arguments, Path(folder))
 
 

@@ -279,7 +279,8 @@ def run(videos: Path, arguments: argparse.Namespace) -> int:
     manifest = replace(manifest, videos=manifest.videos[:: arguments.every])
     if arguments.quick:
         whole = is_whole(manifest)
-        print("every frame is there" if whole else "frames are missing")
+        told = "every frame is there" if whole else "frames are missing"
+        print(json.dumps({"agree": whole}) if arguments.json else told)
         return 0 if whole else 1
     if arguments.effect:
         rows = effect(manifest, None if arguments.no_network else Network())

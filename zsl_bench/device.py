@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from zsl_bench.errors import ZslBenchError, near_matches
 
@@ -14,7 +17,46 @@ if TYPE_CHECKING:
     import torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+INFERENCES = ("fast", "reference")
 _BATCH = {"cuda": 64, "mps": 16, "cpu": 8}
+_CPU_SHARE = 0.25
+_CUDA_SHARE = 0.5
+_LEAST, _MOST = 8, 512
+_CLIP_BYTES = 128 * 2**20
+_CLIP_PIXELS = 16 * 112 * 112
+_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+_NO_MEMORY = ("defaultcpuallocator", "out of memory", "not enough memory")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acceleration:
+    """How a model that can make itself faster is about to be run.
+
+    Attributes:
+        inference: ``fast``, or ``reference`` for the network as it was written and trained.
+        precision: ``fp32``, or ``bf16`` where it will be called under autocast.
+        device: Where the model is: ``cpu``, ``cuda`` or ``mps``.
+        compiled: Whether its calls will be compiled by ``torch.compile``.
+    """
+
+    inference: str = "fast"
+    precision: str = "fp32"
+    device: str = "cpu"
+    compiled: bool = False
+
+
+@runtime_checkable
+class Accelerates(Protocol):
+    """A model that has a faster form with the same outputs."""
+
+    def accelerate(self, options: Acceleration, /) -> None:
+        """Get ready to be run that way; ``reference`` undoes what ``fast`` did.
+
+        It is called after ``eval()`` and ``to(device)``, before the first clips. In ``fp32`` the
+        outputs may differ from the reference by 1e-5 of their length, and ``state_dict()`` stays
+        as it is.
+        """
+        ...
 
 
 def choose_device(name: str) -> torch.device:
@@ -71,9 +113,73 @@ def exact_fp32(precision: str) -> Iterator[None]:
         convolutions.allow_tf32, products.allow_tf32 = before
 
 
-def choose_batch_size(device_type: str) -> int:
-    """Return how many clips go through a model at once where the user does not say."""
-    return _BATCH[device_type]
+def choose_batch_size(
+    device_type: str, *, pixels: int = _CLIP_PIXELS, memory: int | None = None
+) -> int:
+    """Return how many clips go through a model at once where neither user nor measurement say.
+
+    On a CPU, 8 or as many as a quarter of the memory holds: 128 MiB for a clip of R(2+1)D-18, and
+    as many times more as a clip has more pixels.
+
+    Args:
+        device_type: ``cpu``, ``cuda`` or ``mps``.
+        pixels: Pixels of all frames of a clip.
+        memory: Bytes of the machine; None for what :func:`machine_memory` finds.
+    """
+    if device_type != "cpu":
+        return _BATCH[device_type]
+    clip = _CLIP_BYTES * max(pixels / _CLIP_PIXELS, 1.0)
+    there = machine_memory() if memory is None else memory
+    return max(min(_BATCH["cpu"], int(_CPU_SHARE * there / clip)), 1)
+
+
+def fitting_batch_size(*, one: int, two: int, memory: int) -> int:
+    """Return how many clips fit a card: a power of two from 8 to 512 that fills half of it at most.
+
+    Steps that wide make a measurement that is a little off, as after a restart, come out the same.
+
+    Args:
+        one: Bytes that a batch of one clip takes at its peak.
+        two: The same of two clips.
+        memory: Bytes of the card, whether or not they are free.
+    """
+    clip = max(two - one, 1)
+    room = _CUDA_SHARE * memory - max(one - clip, 0)
+    size = _LEAST
+    while size < _MOST and 2 * size * clip <= room:
+        size *= 2
+    return size
+
+
+def machine_memory(limits: tuple[str, ...] = _LIMITS) -> int:
+    """Return the bytes of memory that this process may use: the machine's, or its cgroup's limit.
+
+    Args:
+        limits: Files that may hold a limit in bytes.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for name in limits:
+        try:
+            text = Path(name).read_text("ascii").strip()
+        except OSError:
+            continue
+        if text.isdecimal():
+            memory = min(memory, int(text))
+    return memory
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Say whether an error, or the one that it was raised from, is a lack of memory."""
+    import torch
+
+    while error is not None:
+        told = isinstance(error, RuntimeError) and any(
+            words in str(error).lower() for words in _NO_MEMORY
+        )
+        if told or isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+            return True
+        error = error.__cause__
+    return False
 
 
 def device_description(device: torch.device) -> str:

@@ -8,6 +8,8 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from zsl_bench.errors import ZslBenchError
@@ -17,18 +19,139 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 MAX_WORKERS = 16
-_DEATH = re.compile(r"DataLoader worker \(pid.*(exited unexpectedly|is killed by signal)")
+VIDEO_BYTES = 25 * 16 * 3 * 112 * 112 * 4
+_HELD_BYTES = 4 * VIDEO_BYTES
+_PROCESS_BYTES = 200_000_000
+_DEATH = re.compile(
+    r"DataLoader worker \(pid.*(exited unexpectedly|is killed by signal)|shared memory"
+)
 _Item = TypeVar("_Item")
 
 
-def choose_workers(workers: int | None, device_type: str) -> int:
-    """Return how many processes decode: those asked for, or as the machine has them to spare."""
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What this process may use of the machine, or of the container that it runs in.
+
+    Attributes:
+        processors: Processors, at least 1: those that it may run on, or fewer by a quota.
+        memory: Bytes of memory that are left; None where that is not known.
+        shared: Bytes of shared memory (``/dev/shm``) that are left; None where that is not known.
+    """
+
+    processors: int
+    memory: int | None = None
+    shared: int | None = None
+
+    @classmethod
+    def here(cls, root: Path = Path("/")) -> Machine:
+        """Look around.
+
+        Args:
+            root: The folder that holds ``proc``, ``sys`` and ``dev``.
+        """
+        affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+        whole = affinity or os.cpu_count() or 1
+        groups = _groups(root)
+        quotas = [quota for group in groups if (quota := _quota(group))]
+        left = [room for group in groups if (room := _room(group)) is not None]
+        available = re.search(r"MemAvailable: +(\d+) kB", _text(root / "proc" / "meminfo"))
+        if available:
+            left.append(int(available[1]) * 1024)
+        return cls(
+            processors=max(int(min([whole, *quotas])), 1),
+            memory=min(left, default=None),
+            shared=_free(root / "dev" / "shm"),
+        )
+
+    def fitting(self) -> int:
+        """Return how many decoding processes the memory holds: half of it is left to the model.
+
+        Where nothing is known about the memory, it is one a processor.
+        """
+        kinds = ((self.memory, 2 * (_HELD_BYTES + _PROCESS_BYTES)), (self.shared, _HELD_BYTES))
+        return min([room // each for room, each in kinds if room is not None] or [self.processors])
+
+
+def choose_workers(
+    workers: int | None, device_type: str, *, sharing: int = 1, machine: Machine | None = None
+) -> int:
+    """Return how many processes decode: those asked for, or as the machine has them to spare.
+
+    Args:
+        workers: How many were asked for; None to choose.
+        device_type: Where the model runs; on ``cpu`` half of the processors are left to it.
+        sharing: Processes that decode on this machine in as many processes again.
+        machine: What may be used; None to look.
+
+    Returns:
+        At most 16; 0, to decode in the process itself, where memory is short.
+    """
     if workers is not None:
         return workers
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    available = processors or os.cpu_count() or 1
-    spare = available if device_type != "cpu" else max(available // 2, 1)
-    return min(spare, MAX_WORKERS)
+    machine = machine or Machine.here()
+    fitting = machine.fitting()
+    if not fitting:
+        return 0
+    spare = machine.processors if device_type != "cpu" else machine.processors // 2
+    return min(max(min(spare, fitting) // sharing, 1), MAX_WORKERS)
+
+
+def _groups(root: Path) -> list[Path]:
+    """Return the folders of the control groups (versions 1 and 2) that bind this process.
+
+    In a container the paths may be those of the machine outside; the files are then further up.
+    """
+    mount = root / "sys" / "fs" / "cgroup"
+    found = []
+    for line in _text(root / "proc" / "self" / "cgroup").splitlines():
+        _, controllers, path = [*line.split(":", maxsplit=2), "", ""][:3]
+        tops = [mount / "unified", mount] if not controllers else [mount / controllers]
+        tops += [mount / name for name in controllers.split(",") if "," in controllers]
+        inside = Path(path.lstrip("/"))
+        if ".." in inside.parts:
+            inside = Path()
+        found += [top / each for top in tops for each in (inside, *inside.parents)]
+    return list(dict.fromkeys(found))
+
+
+def _quota(group: Path) -> float | None:
+    """Return the processors that a control group allows; None for all."""
+    newer = _text(group / "cpu.max").split()
+    older = [_text(group / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]
+    quota, period = newer if len(newer) == 2 else older
+    if not (quota.isdecimal() and period.isdecimal() and int(period)):
+        return None
+    return int(quota) / int(period)
+
+
+def _room(group: Path) -> int | None:
+    """Return the bytes of memory that a control group still allows; None for all."""
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ):
+        most, now = _text(group / limit).strip(), _text(group / used).strip()
+        if most.isdecimal() and now.isdecimal():
+            cached = re.search(
+                r"^(?:total_)?inactive_file (\d+)", _text(group / "memory.stat"), re.M
+            )
+            return max(int(most) - int(now) + (int(cached[1]) if cached else 0), 0)
+    return None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _free(folder: Path) -> int | None:
+    try:
+        held = os.statvfs(folder)
+    except (AttributeError, OSError):
+        return None
+    return held.f_bavail * held.f_frsize
 
 
 def next_item(items: Iterator[_Item], workers: int) -> _Item:

@@ -15,7 +15,7 @@ from zsl_bench.assessment.array_file import Rows, write_arrays
 from zsl_bench.datasets import open_dataset
 from zsl_bench.errors import ResultError
 from zsl_bench.evaluation import Silent
-from zsl_bench.evaluation.batching import ClipBatcher, pool
+from zsl_bench.evaluation.batching import Batching, ClipBatcher, pool
 from zsl_bench.evaluation.loading import VideoDataset
 from zsl_bench.evaluation.run import run_videos
 from zsl_bench.evaluation.store import VectorStore, VideoVectors
@@ -29,9 +29,8 @@ def run(model, folder, out, *, keep, pooling="mean", batch_size=4, key="k" * 24,
     dataset = VideoDataset(manifest, clip_policy(model.card.policy), model.card.clip)
     batcher = ClipBatcher(
         model.embed_clips,
-        batch_size=batch_size,
+        Batching(batch_size=batch_size, device=torch.device("cpu")),
         pooling=pooling,
-        device=torch.device("cpu"),
         keep_clips=keep,
     )
     stamps = [video.id for video in manifest.videos]

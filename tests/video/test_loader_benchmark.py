@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,3 +40,31 @@ def test_on_real_clips(benchmark, shared_data):
         videos / "hmdb51/wave/TrumanShow_wave_f_nm_np1_fr_med_26.avi",
     ):
         assert benchmark.largest_difference(path) <= benchmark.TOLERANCE
+
+
+def in_processes(*arguments):
+    script = SCRIPT.with_name("loader_workers.py")
+    command = [sys.executable, str(script), "--workers", "2", *map(str, arguments)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture
+def folder(tmp_path, make_video):
+    place = tmp_path / "all" / "clip"
+    place.mkdir(parents=True)
+    for number, frames in enumerate((40, 25)):
+        made = make_video(f"{number}.avi", codec="mpeg4", frames=frames)
+        shutil.copyfile(made, place / f"{number}.avi")
+    return place.parent
+
+
+def test_both_loaders_keep_their_order_in_processes(folder):
+    assert in_processes("--child", "agree", folder) == {"agree": True}
+
+
+def test_a_turn_is_measured_in_processes(folder):
+    seen = in_processes("--child", "ours", "--count", "3", "--position", "1", folder)
+    assert seen["wall"] > 0
+    assert seen["cpu"] > 0
+    assert seen["touched"] > 0

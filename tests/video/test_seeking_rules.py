@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zsl_bench.video.h264 import Content, PacketJudge, _Bits
+from zsl_bench.video.h264 import Content, PacketJudge
+from zsl_bench.video.h264_headers import Bits, StreamParameters
 
 FILES = {
     "plain.mp4": {"options": {"g": "8", "bf": "0"}},
@@ -24,9 +25,9 @@ def opened(path):
     with av.open(str(path)) as container:
         packets = [packet for packet in container.demux(video=0) if packet.size]
         header = bytes(container.streams.video[0].codec_context.extradata)
-        bits = PacketJudge.of(container.streams.video[0].codec_context)._counter_bits
+        stream = StreamParameters.read(header)
         keys = [packet.is_keyframe for packet in packets]
-        return [bytes(packet) for packet in packets], keys, lambda: PacketJudge(header, bits)
+        return [bytes(packet) for packet in packets], keys, lambda: PacketJudge(header, stream)
 
 
 @pytest.fixture
@@ -45,7 +46,8 @@ def test_sound_packets_are_frames_and_key_frames_starts(name, make_video):
     packets, keys, judge = opened(make_video(name, **FILES[name]))
     judge = judge()
     seen = [judge(packet) for packet in packets]
-    assert seen == [Content.START if key else Content.FRAME for key in keys]
+    assert [content is Content.START for content in seen] == keys
+    assert set(seen) <= {Content.START, Content.FRAME, Content.SPARE}
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,8 @@ def test_parameters_that_the_header_has_are_harmless(make_video):
 @given(st.binary(max_size=60))
 def test_whatever_is_in_a_packet_has_an_answer(packet):
     header = bytes([1, 66, 0, 10, 255, 225, 0, 4, 103, 66, 0, 10])
-    assert PacketJudge(header, 4)(packet) in Content
+    stream = StreamParameters(counter_bits=4, order_bits=4, pictures={})
+    assert PacketJudge(header, stream)(packet) in Content
 
 
 @given(st.lists(st.integers(0, 70_000), min_size=1, max_size=20))
@@ -142,7 +145,7 @@ def test_numbers_are_read_as_they_are_written(numbers):
         if escaped[-2:] == b"\0\0" and byte <= 3:
             escaped.append(3)
         escaped.append(byte)
-    bits = _Bits(bytes(escaped))
+    bits = Bits(bytes(escaped))
     assert [bits.number() for _ in numbers] == numbers
 
 
@@ -150,7 +153,7 @@ def test_too_few_bits_are_noticed():
     rng = np.random.default_rng(0)
     for _ in range(200):
         data = rng.integers(0, 256, 3, np.uint8).tobytes()
-        bits = _Bits(data)
+        bits = Bits(data)
         for _ in range(30):
             bits.number()
         assert bits.left < 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from zsl_bench.baselines.inference import FastNetwork
 from zsl_bench.errors import WordVectorError
 from zsl_bench.wordvectors import class_vectors
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from zsl_bench.baselines.networks import ZeroShotNetwork
     from zsl_bench.classes import ClassSet
+    from zsl_bench.device import Acceleration
     from zsl_bench.model import ModelCard
     from zsl_bench.wordvectors import ClassVectors, WordVectors
 
@@ -67,6 +69,7 @@ class BaselineModel:
         self.vectors = vectors
         self.allow_approximate = allow_approximate
         self.source = source
+        self._fast: FastNetwork | None = None
 
     @property
     def device(self) -> torch.device:
@@ -74,9 +77,18 @@ class BaselineModel:
         return self.network.head.weight.device
 
     def to(self, device: torch.device | str) -> BaselineModel:
-        """Move the network to a device and return the model."""
+        """Move the network to a device and return the model, no longer accelerated."""
+        self._fast = None
         self.network.to(device)
         return self
+
+    def accelerate(self, options: Acceleration, /) -> None:
+        """Embed clips by a faster copy of the network as it is now, or by itself again.
+
+        Call it again after the weights change.
+        """
+        fast = options.inference == "fast"
+        self._fast = FastNetwork(self.network, options) if fast else None
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the network's weights by key."""
@@ -112,7 +124,7 @@ class BaselineModel:
         Args:
             clips: ``(B, T, 3, H, W)``, RGB levels 0 to 255, uint8 or floating point.
         """
-        vectors: Tensor = self.network(clips)
+        vectors: Tensor = (self._fast or self.network)(clips)
         return vectors
 
     def features(self, clips: Tensor, /) -> Tensor:

@@ -12,6 +12,7 @@ from zsl_bench import __version__
 from zsl_bench.errors import ZslBenchError, near_matches
 
 _VERBS = {
+    "cache": ("cache:cache", "Clip vectors that runs share: what is kept, whether it is sound."),
     "check-model": ("check_model:check_model", "Which rules for plug-ins a model keeps."),
     "check-overlap": ("overlap:check_overlap", "Which training classes leak into the test sets."),
     "compare": ("compare:compare", "A paired test of two results on the same videos."),

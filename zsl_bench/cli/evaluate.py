@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zsl_bench.cli.cache_options import clip_cache_option
 from zsl_bench.cli.progress import ProgressBar
 from zsl_bench.cli.render import INTERRUPTED, console, print_json
 from zsl_bench.cli.results import print_results
 from zsl_bench.cli.scoring_options import all_rules_option, model_options, scoring_options
+from zsl_bench.device import INFERENCES
 from zsl_bench.errors import DatasetError
 from zsl_bench.evaluation import evaluate as run
 from zsl_bench.evaluation.processes import Processes
 from zsl_bench.evaluation.settings import PRECISIONS, Silent
+from zsl_bench.video.decoders import DECODERS, PYAV
 
 if TYPE_CHECKING:
     from zsl_bench.videos import Manifest
@@ -66,9 +69,19 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @click.option("--batch-size", type=int, help="Clips in a batch. Default: by device.")
 @click.option("--workers", type=int, help="Processes that decode. Default: by machine.")
 @click.option(
+    "--decoder", type=click.Choice(DECODERS), default=PYAV, show_default=True,
+    help="torchcodec decodes the files whose frames it numbers as PyAV does.",
+)  # fmt: skip
+@click.option(
     "--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True,
     help="bf16 runs the model under autocast.",
 )  # fmt: skip
+@click.option(
+    "--inference", type=click.Choice(INFERENCES), default="fast", show_default=True,
+    help="fast takes the faster form of a model that has one (the same to 1e-5); reference the "
+    "network as it was written.",
+)  # fmt: skip
+@click.option("--compile", is_flag=True, help="Compile the model with torch.compile.")
 @model_options
 @scoring_options
 @click.option(
@@ -83,6 +96,7 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     "--keep-clips", is_flag=True,
     help="Keep the vector of every clip beside the result, for zsl-bench sensitivity.",
 )  # fmt: skip
+@clip_cache_option
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("results"),
     show_default=True, help="Folder for results and for what a stopped run has done.",

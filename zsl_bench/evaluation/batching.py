@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zsl_bench.device import is_out_of_memory
 from zsl_bench.errors import ModelError
-from zsl_bench.model import guarded, is_scoring
+from zsl_bench.model import guarded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import torch
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from zsl_bench.classes import ClassSet
     from zsl_bench.evaluation.loading import LoadedVideo
-    from zsl_bench.model import Model, ZeroShotModel
 
 
 @dataclass(kw_only=True)
@@ -47,14 +45,39 @@ class PooledVideo:
     weights: NDArray[np.float64]
 
 
+def _silent(_line: str) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batching:
+    """How batches are cut.
+
+    Attributes:
+        batch_size: Clips in a full batch.
+        device: Where the model is.
+        padded: Fill a batch that is not full with clips of zeros, whose outputs are dropped, so
+            that a compiled model meets one shape.
+        note: Told once, in one line, when batches turn out too large for the memory.
+    """
+
+    batch_size: int
+    device: torch.device
+    padded: bool = False
+    note: Callable[[str], None] = _silent
+
+
 class ClipBatcher:
     """Fill batches with the clips of many videos, and pool each video's outputs.
 
+    On CUDA the outputs of a batch are fetched after the next one has been started, and frames are
+    copied to the card beside the batch that runs. A batch that does not fit the memory is run in
+    halves, and so are all behind it.
+
     Args:
         forward: Clips ``(B, T, 3, H, W)`` on the device to outputs ``(B, D)``.
-        batch_size: Clips in a full batch.
+        batching: How batches are cut.
         pooling: ``mean`` or ``mean-of-unit``.
-        device: Where the model is.
         width: Length that every output row must have; None for any.
         keep_clips: Keep the output of every clip beside the pooled vector.
     """
@@ -62,65 +85,147 @@ class ClipBatcher:
     def __init__(
         self,
         forward: Callable[[Tensor], Tensor],
+        batching: Batching,
         *,
-        batch_size: int,
         pooling: str,
-        device: torch.device,
         width: int | None = None,
         keep_clips: bool = False,
     ) -> None:
         self._forward = forward
-        self._batch_size = batch_size
+        self._batching = batching
         self._pooling = pooling
-        self._device = device
         self._width = width
         self._keep_clips = keep_clips
-        self._clips: list[Tensor] = []
+        self._limit = batching.batch_size
+        self._transfer = Transfer(batching.device)
+        self._clips: Tensor | None = None
         self._owners: list[_Pending] = []
+        self._late: tuple[Fetched, list[_Pending]] | None = None
         self._finished: dict[int, PooledVideo] = {}
+
+    @property
+    def wants_pinned(self) -> bool:
+        """Whether frames in pinned memory reach the device faster."""
+        return self._batching.device.type == "cuda"
 
     def add(self, video: LoadedVideo) -> None:
         """Queue a video's clips, running every batch that becomes full."""
         assert video.frames is not None  # noqa: S101
         assert video.slots is not None  # noqa: S101
         assert video.weights is not None  # noqa: S101
-        frames = video.frames.to(self._device, non_blocking=True)
-        slots = video.slots.to(self._device)
-        pending = _Pending(
-            position=video.position, weights=video.weights.numpy().astype(np.float64)
-        )
-        for slot in slots:
-            self._clips.append(frames[slot])
-            self._owners.append(pending)
-            if len(self._clips) == self._batch_size:
+        frames, slots = self._transfer.send(video.frames, video.slots)
+        weights = video.weights.numpy().astype(np.float64)
+        pending = _Pending(position=video.position, weights=weights)
+        done = 0
+        while done < len(slots):
+            part = slots[done : done + self._batching.batch_size - len(self._owners)]
+            self._gather(frames, part)
+            self._owners += [pending] * len(part)
+            done += len(part)
+            if len(self._owners) == self._batching.batch_size:
                 self._run()
 
     def flush(self) -> dict[int, PooledVideo]:
         """Run what is left and return the pooled videos by manifest position."""
-        if self._clips:
+        if self._owners:
             self._run()
+        self._collect()
         finished, self._finished = self._finished, {}
         return finished
 
-    def _run(self) -> None:
+    def _gather(self, frames: Tensor, slots: Tensor) -> None:
+        """Put the frames of some clips behind the clips of the batch."""
         import torch
 
-        clips, owners = torch.stack(self._clips), self._owners
-        self._clips, self._owners = [], []
-        outputs: object = self._forward(clips)
-        asked = f"run {len(clips)} clips"
+        if self._clips is None:
+            shape = (self._batching.batch_size, slots.shape[1], *frames.shape[1:])
+            self._clips = torch.zeros(shape, dtype=frames.dtype, device=frames.device)
+        start = len(self._owners)
+        place = self._clips[start : start + len(slots)].flatten(0, 1)
+        torch.index_select(frames, 0, slots.flatten(), out=place)
+
+    def _run(self) -> None:
+        assert self._clips is not None  # noqa: S101
+        owners, self._owners = self._owners, []
+        if self._batching.padded:
+            self._clips[len(owners) :].zero_()
+        outputs = self._fitting(self._clips, len(owners))
+        fetched = self._transfer.fetch(outputs)
+        self._collect()
+        self._late = fetched, owners
+        if not fetched.on_its_way:
+            self._collect()
+
+    def _fitting(self, clips: Tensor, count: int) -> list[Tensor]:
+        """Return the outputs of the first clips, in parts as large as the memory allows."""
+        outputs: list[Tensor] = []
+        start = 0
+        while start < count:
+            size = self._limit if self._batching.padded else min(self._limit, count - start)
+            output = self._try(clips[start : start + size])
+            if output is None:
+                self._shrink(size)
+            else:
+                outputs.append(output[: count - start].clone())
+                start += size
+        return outputs
+
+    def _try(self, clips: Tensor) -> Tensor | None:
+        """Return the outputs of clips, or None where they take more memory than there is.
+
+        Raises:
+            ModelError: A single clip does, or the outputs do not fit the clips.
+        """
+        try:
+            outputs: object = self._forward(clips)
+        except (RuntimeError, MemoryError, ModelError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(clips) == 1:
+                raise self._too_large(error) from error
+            return None
+        return self._checked(outputs, len(clips))
+
+    def _too_large(self, error: Exception) -> ModelError:
+        return ModelError(
+            error.asked if isinstance(error, ModelError) else "run the model",
+            found=f"{error.found if isinstance(error, ModelError) else 'out of memory'}, with "
+            f"one clip on {self._batching.device}",
+            fix="try --precision bf16, or a device with more memory",
+        )
+
+    def _shrink(self, size: int) -> None:
+        """Halve the batches from here on, after a batch of that size did not fit."""
+        if self._limit == self._batching.batch_size:
+            self._batching.note(
+                f"a batch of {size} clips is too large for the memory of {self._batching.device}: "
+                "it is run in halves, and so are those behind it; a smaller --batch-size saves that"
+            )
+        self._limit = (size + 1) // 2
+        self._transfer.give_back()
+
+    def _checked(self, outputs: object, count: int) -> Tensor:
+        import torch
+
+        asked = f"run {count} clips"
         if not isinstance(outputs, torch.Tensor):
             kind = type(outputs).__name__
             raise ModelError(asked, found=f"a {kind}", fix="return a torch tensor")
         shape = tuple(outputs.shape)
-        if len(shape) != 2 or shape != (len(clips), self._width or shape[1]):
+        if len(shape) != 2 or shape != (count, self._width or shape[1]):
             raise ModelError(
                 asked,
-                found=f"an output of {shape}, not ({len(clips)}, {self._width or 'D'})",
+                found=f"an output of {shape}, not ({count}, {self._width or 'D'})",
                 fix="return one row a clip, as long as a class vector (or one score a class)",
             )
-        rows = outputs.detach().float().cpu().numpy().astype(np.float64)
-        for row, owner in zip(rows, owners, strict=True):
+        return outputs.detach()
+
+    def _collect(self) -> None:
+        """Fetch the outputs that are on their way, and pool the videos that they complete."""
+        if self._late is None:
+            return
+        (fetched, owners), self._late = self._late, None
+        for row, owner in zip(fetched.rows(), owners, strict=True):
             owner.rows.append(row)
             if len(owner.rows) == len(owner.weights):
                 outputs_of_video = np.stack(owner.rows)
@@ -129,6 +234,87 @@ class ClipBatcher:
                     clips=outputs_of_video.astype(np.float32) if self._keep_clips else None,
                     weights=owner.weights,
                 )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fetched:
+    """Outputs of a batch in the machine's memory, or on their way there.
+
+    Attributes:
+        parts: Outputs ``(b, D)`` float32 each.
+        event: Reached when they are there; None where they are already.
+    """
+
+    parts: Sequence[Tensor]
+    event: torch.cuda.Event | None
+
+    @property
+    def on_its_way(self) -> bool:
+        """Whether the outputs may not be there yet."""
+        return self.event is not None
+
+    def rows(self) -> NDArray[np.float64]:
+        """Return the outputs ``(B, D)`` when they are there.
+
+        Raises:
+            ModelError: The device failed in the meantime.
+        """
+        if self.event is not None:
+            guarded(self.event.synchronize, "run a batch of clips")
+        return np.concatenate([part.numpy().astype(np.float64) for part in self.parts])
+
+
+class Transfer:
+    """The way to a device and back; on CUDA beside what the device computes.
+
+    Args:
+        device: Where the model is.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = _stream(device) if device.type == "cuda" else None
+
+    def send(self, *tensors: Tensor) -> list[Tensor]:
+        """Return tensors on the device; from pinned memory without waiting for the copy."""
+        import torch
+
+        if self._stream is None:
+            return [tensor.to(self._device) for tensor in tensors]
+        with torch.cuda.stream(self._stream):
+            sent = [tensor.to(self._device, non_blocking=True) for tensor in tensors]
+        computing = torch.cuda.current_stream(self._device)
+        computing.wait_stream(self._stream)
+        for tensor in sent:
+            tensor.record_stream(computing)
+        return sent
+
+    def fetch(self, outputs: Sequence[Tensor]) -> Fetched:
+        """Return outputs in the machine's memory; on CUDA they are only started on their way."""
+        import torch
+
+        if self._stream is None:
+            return Fetched(parts=[part.float().cpu() for part in outputs], event=None)
+        parts = []
+        for part in outputs:
+            there = torch.empty(part.shape, dtype=torch.float32, pin_memory=True)
+            parts.append(there.copy_(part.float(), non_blocking=True))
+        event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        event.record(torch.cuda.current_stream(self._device))
+        return Fetched(parts=parts, event=event)
+
+    def give_back(self) -> None:
+        """Hand memory that holds nothing back to the card."""
+        import torch
+
+        if self._stream is not None:
+            torch.cuda.empty_cache()
+
+
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    import torch
+
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 def pool(
@@ -148,21 +334,3 @@ def pool(
         lengths = np.linalg.norm(outputs, axis=1, keepdims=True)
         outputs = outputs / np.where(lengths == 0.0, 1.0, lengths)
     return np.asarray((weights[:, None] * outputs).sum(axis=0) / weights.sum())
-
-
-def forward_of(
-    model: Model, classes: ClassSet, *, precision: str, device: torch.device
-) -> Callable[[Tensor], Tensor]:
-    """Return the model as one function of clips, without gradients and in the precision asked."""
-    import torch
-
-    def forward(clips: Tensor) -> Tensor:
-        autocast = precision == "bf16"
-        context = torch.autocast(device.type, dtype=torch.bfloat16) if autocast else nullcontext()
-        with torch.no_grad(), context:
-            if is_scoring(model):
-                return guarded(lambda: model.score(clips, classes), f"score of {model.card.name}")
-            embed = cast("ZeroShotModel", model).embed_clips
-            return guarded(lambda: embed(clips), f"embed_clips of {model.card.name}")
-
-    return forward

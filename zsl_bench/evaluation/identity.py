@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from zsl_bench.device import Accelerates
 from zsl_bench.files import sha256_file, sha256_json
 from zsl_bench.model import is_scoring, is_versioned, source_digest
 from zsl_bench.provenance import package_versions
@@ -52,14 +53,24 @@ def run_identity(
         },
         "manifest": _manifest_identity(manifest),
         "clip_policy": clip_policy(settings.policy or card.policy).name,
-        "decoder": decoder_id(),
+        "decoder": decoder_id(settings.decoder),
         "resizer": resizer_id(card.clip),
         "precision": settings.precision,
+        **_inference(model, settings),
         "options": {
             "vectors": vectors_digest,
             "allow_approximate": settings.allow_approximate,
             "weights": None if hashed else given_weights(settings.weights),
         },
+    }
+
+
+def _inference(model: Model, settings: Settings) -> dict[str, Any]:
+    """Return what else the arithmetic of a model depends on; nothing for the network as written."""
+    fast = settings.inference == "fast" and isinstance(model, Accelerates)
+    return {
+        **({"inference": "fast"} if fast else {}),
+        **({"compiled": True} if settings.compile else {}),
     }
 
 
@@ -89,6 +100,33 @@ def run_key(run: dict[str, Any], classes: ClassSet | None, *, batches: str) -> s
         "batches": batches,
     }
     return sha256_json(parts)
+
+
+def clip_parts(
+    run: dict[str, Any], classes: ClassSet | None, *, arithmetic: str
+) -> dict[str, Any] | None:
+    """Return what the outputs of a video's clips depend on apart from the video.
+
+    That is the identity of the run without its videos and without how clips are pooled, and what
+    :func:`run_key` adds, except for the size of a batch, which only changes how sums are rounded.
+
+    Args:
+        run: The identity of the run.
+        classes: The classes, for a model that scores them itself; else None.
+        arithmetic: Kind of device, and on a CPU its threads.
+
+    Returns:
+        None for an unversioned model.
+    """
+    if not is_versioned(run["model"]["weights"]):
+        return None
+    model = {name: value for name, value in run["model"].items() if name != "pooling"}
+    return {
+        "run": {**{name: run[name] for name in run if name != "manifest"}, "model": model},
+        "versions": package_versions(),
+        "classes": classes.fingerprint if classes is not None else None,
+        "arithmetic": arithmetic,
+    }
 
 
 def file_stamps(manifest: Manifest) -> list[tuple[str, int | None, int | None]]:

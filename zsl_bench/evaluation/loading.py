@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zsl_bench.errors import VideoError
+from zsl_bench.evaluation.buffers import BufferedDataset, FrameBuffers
 from zsl_bench.video import load_clips
+from zsl_bench.video.decoders import PYAV
 from zsl_bench.workers import keep_quiet, next_item, signal_kept
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from zsl_bench.clip_cache import SeenFile
+    from zsl_bench.evaluation.cached import HashedVideos
     from zsl_bench.video import ClipPolicy, ClipSpec
     from zsl_bench.videos import Manifest
 
@@ -28,6 +32,8 @@ class LoadedVideo:
         slots: ``(K, T)`` int64, for each unique clip its frames.
         weights: ``(K,)`` int64, how often the policy repeats each clip.
         reason: Why the video is unreadable, or None.
+        seen: With a cache of clips, the file's digest; without frames and reason the outputs of
+            the video's clips are kept there.
     """
 
     position: int
@@ -35,12 +41,16 @@ class LoadedVideo:
     slots: Tensor | None = None
     weights: Tensor | None = None
     reason: str | None = None
+    seen: SeenFile | None = None
 
 
 class VideoDataset:
     """A map-style dataset for torch's ``DataLoader``: manifest positions to loaded videos."""
 
-    def __init__(self, manifest: Manifest, policy: ClipPolicy, spec: ClipSpec) -> None:
+    def __init__(
+        self, manifest: Manifest, policy: ClipPolicy, spec: ClipSpec, decoder: str = PYAV
+    ) -> None:
+        self.decoder = decoder
         self.manifest = manifest
         self.policy = policy
         self.spec = spec
@@ -60,7 +70,14 @@ class VideoDataset:
         video = self.manifest.videos[position]
         try:
             path = self.manifest.resolve(video)
-            clips = load_clips(path, self.policy, self.spec, start=video.start, end=video.end)
+            clips = load_clips(
+                path,
+                self.policy,
+                self.spec,
+                start=video.start,
+                end=video.end,
+                decoder=self.decoder,
+            )
         except VideoError as error:
             return {"position": position, "reason": error.found}
         return {
@@ -72,11 +89,23 @@ class VideoDataset:
 
 
 def load_videos(
-    dataset: VideoDataset, positions: Iterable[int], *, workers: int
+    dataset: VideoDataset | HashedVideos,
+    positions: Iterable[int],
+    *,
+    workers: int,
+    pinned: bool = False,
 ) -> Generator[LoadedVideo]:
     """Yield the videos at some positions, in that order.
 
     Positions are asked for as they are needed: some videos ahead, for the processes that decode.
+    Those leave the frames in memory that is used again as soon as no tensor over it is left, so
+    that a caller who lets go of each video has it at the speed of decoding.
+
+    Args:
+        dataset: The videos.
+        positions: Which of them.
+        workers: Processes that decode; 0 decodes in this one.
+        pinned: Put frames into memory from which a CUDA card copies them by itself.
 
     Raises:
         ZslBenchError: A decoding process died, for lack of memory for instance.
@@ -84,11 +113,12 @@ def load_videos(
     from torch.utils.data import DataLoader
 
     loader: DataLoader[Any] = DataLoader(
-        dataset,  # type: ignore[arg-type]
+        BufferedDataset(dataset, FrameBuffers(workers)) if workers else dataset,  # type: ignore[arg-type]
         batch_size=None,
         sampler=positions,
         num_workers=workers,
         prefetch_factor=2 if workers else None,
+        pin_memory=pinned,
         worker_init_fn=keep_quiet if workers else None,
     )
     with signal_kept():

@@ -90,8 +90,7 @@ class Processes:
 
     def workers(self, asked: int | None, device_type: str) -> int:
         """Return how many processes decode for this one: those asked for, or a fair share."""
-        workers = choose_workers(asked, device_type)
-        return workers if asked is not None else max(workers // self.local_size, 1)
+        return choose_workers(asked, device_type, sharing=self.local_size)
 
     @contextmanager
     def told_in_turn(self) -> Iterator[None]:

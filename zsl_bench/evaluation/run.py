@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from zsl_bench.errors import ModelError, listing
-from zsl_bench.evaluation.loading import VideoDataset, load_videos
-from zsl_bench.evaluation.store import KeptClips, VectorStore, VideoVectors
+from zsl_bench.evaluation.batching import PooledVideo
+from zsl_bench.evaluation.cached import CachedVideos
+from zsl_bench.evaluation.loading import load_videos
+from zsl_bench.evaluation.store import KeptClips, VideoVectors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from zsl_bench.evaluation.batching import ClipBatcher, PooledVideo
+    from zsl_bench.evaluation.batching import ClipBatcher
+    from zsl_bench.evaluation.loading import LoadedVideo, VideoDataset
     from zsl_bench.evaluation.settings import Progress
+    from zsl_bench.evaluation.store import VectorStore
+    from zsl_bench.videos import Manifest
 
 
 def run_videos(
-    dataset: VideoDataset,
+    dataset: VideoDataset | CachedVideos,
     batcher: ClipBatcher,
     store: VectorStore,
     *,
@@ -55,7 +62,7 @@ class Counter(Protocol):
 
 
 def run_blocks(
-    dataset: VideoDataset,
+    dataset: VideoDataset | CachedVideos,
     batcher: ClipBatcher,
     store: VectorStore,
     blocks: Iterable[int],
@@ -71,32 +78,113 @@ def run_blocks(
         ModelError: The model gives an output of the wrong shape, or one that is not finite.
         ZslBenchError: A decoding process died, or a block cannot be kept.
     """
-    reasons: dict[int, str] = {}
-    positions = (position for block in blocks for position in store.positions(block))
-    with closing(load_videos(dataset, positions, workers=workers)) as videos:
+    running = _Running(dataset, batcher, store, progress)
+    positions = running.to_load(blocks)
+    first = next(positions, None)
+    if first is None:
+        return
+    videos = load_videos(
+        running.loaded,
+        chain([first], positions),
+        workers=workers,
+        pinned=batcher.wants_pinned,
+    )
+    with closing(videos):
         for video in videos:
-            if video.reason is None:
-                batcher.add(video)
+            running.take(video)
+
+
+@dataclass(kw_only=True, eq=False)
+class _OpenBlock:
+    """A block that is not finished.
+
+    Attributes:
+        found: Its videos from the cache, by position.
+        left: How many of its videos are still to be loaded.
+        reasons: Why videos are unreadable, by position.
+        runs: Whether any of its videos goes through the model.
+    """
+
+    found: dict[int, PooledVideo]
+    left: int
+    reasons: dict[int, str] = field(default_factory=dict)
+    runs: bool = False
+
+
+class _Running:
+    """The blocks on their way from the disk through the model to the store."""
+
+    def __init__(
+        self,
+        dataset: VideoDataset | CachedVideos,
+        batcher: ClipBatcher,
+        store: VectorStore,
+        progress: Counter,
+    ) -> None:
+        self._manifest = dataset.manifest
+        self._cache = dataset if isinstance(dataset, CachedVideos) else None
+        self.loaded = dataset.loaded if isinstance(dataset, CachedVideos) else dataset
+        self._batcher = batcher
+        self._store = store
+        self._progress = progress
+        self._open: dict[int, _OpenBlock] = {}
+
+    def to_load(self, blocks: Iterable[int]) -> Iterator[int]:
+        """Yield the positions that must be loaded; a block without any is finished on the way."""
+        for block in blocks:
+            positions = self._store.positions(block)
+            found = self._found(positions)
+            missing = [position for position in positions if position not in found]
+            self._open[block] = _OpenBlock(found=found, left=len(missing))
+            self._progress.advance(len(found))
+            if missing:
+                yield from missing
             else:
-                reasons[video.position] = video.reason
-            progress.advance(1)
-            block = store.positions(video.position // store.block)
-            if video.position == block[-1]:
-                done = _block(dataset, block, batcher.flush(), reasons)
-                store.save(video.position // store.block, done)
-                progress.keep(len(block) if store.keeps else 0)
-                reasons = {}
+                self._finish(block)
+
+    def take(self, video: LoadedVideo) -> None:
+        """Take the next loaded video; its block is finished with its last one."""
+        number = video.position // self._store.block
+        block = self._open[number]
+        looked_up = self._cache.looked_up(video) if self._cache is not None else video
+        if isinstance(looked_up, PooledVideo):
+            block.found[video.position] = looked_up
+        elif looked_up.reason is not None:
+            block.reasons[video.position] = looked_up.reason
+        else:
+            block.runs = True
+            self._batcher.add(looked_up)
+        block.left -= 1
+        self._progress.advance(1)
+        if not block.left:
+            self._finish(number)
+
+    def _found(self, positions: range) -> dict[int, PooledVideo]:
+        if self._cache is None:
+            return {}
+        found = {position: self._cache.found(position) for position in positions}
+        return {position: video for position, video in found.items() if video is not None}
+
+    def _finish(self, number: int) -> None:
+        block, positions = self._open.pop(number), self._store.positions(number)
+        # Batches never cross a block, so that what is flushed is of this block.
+        fresh = self._batcher.flush() if block.runs else {}
+        done = _block(self._manifest, positions, {**block.found, **fresh}, block.reasons)
+        if self._cache is not None:
+            self._cache.add(fresh)
+        self._store.save(number, replace(done, from_cache=len(block.found)))
+        self._progress.keep(len(positions) if self._store.keeps else 0)
 
 
 def _block(
-    dataset: VideoDataset,
+    manifest: Manifest,
     positions: range,
     pooled: dict[int, PooledVideo],
     reasons: dict[int, str],
 ) -> VideoVectors:
     bad = [p for p, video in sorted(pooled.items()) if not np.isfinite(video.vector).all()]
     if bad:
-        videos = dataset.manifest.videos
+        videos = manifest.videos
         raise ModelError(
             f"run {len(pooled)} videos",
             found=f"vectors that are not finite for {listing(videos[p].id for p in bad)}",

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from zsl_bench.assessment.scored import ClassColumns, array_digest
-from zsl_bench.device import arithmetic_of, choose_batch_size, device_description, exact_fp32
+from zsl_bench.clip_cache import DIGESTS, ClipCache, FileDigests
+from zsl_bench.device import arithmetic_of, device_description, exact_fp32
 from zsl_bench.errors import ModelError
+from zsl_bench.evaluation.accelerate import accelerate, batch_size_of, forward_of
 from zsl_bench.evaluation.assemble import check_unreadable
-from zsl_bench.evaluation.batching import ClipBatcher, forward_of
-from zsl_bench.evaluation.identity import file_stamps, run_identity, run_key
+from zsl_bench.evaluation.batching import Batching, ClipBatcher
+from zsl_bench.evaluation.cached import CachedVideos, Kept
+from zsl_bench.evaluation.identity import clip_parts, file_stamps, run_identity, run_key
 from zsl_bench.evaluation.loading import VideoDataset
 from zsl_bench.evaluation.processes import Processes
 from zsl_bench.evaluation.run import run_videos
@@ -32,6 +35,7 @@ from zsl_bench.model import (
     weights_identity,
 )
 from zsl_bench.video import clip_policy
+from zsl_bench.video.decoders import TORCHCODEC_CUDA
 
 if TYPE_CHECKING:
     import torch
@@ -92,6 +96,7 @@ class Runner:
         self.weights = weights_identity(model)
         self.digest = self.weights["weights"]
         self._dim: int | None = None
+        self._told_uncached = False
         if self.processes.size > 1 and (out is None or not is_versioned(self.digest)):
             raise ModelError(
                 f"evaluate {model.card.name} in {self.processes.size} processes",
@@ -106,6 +111,7 @@ class Runner:
             call = getattr(model, method, None)
             if callable(call):
                 guarded(partial(call, *arguments), f"{method}() of {model.card.name}")
+        accelerate(model, settings, device)
 
     def embed_columns(self, classes: ClassSet, distractors: ClassSet | None) -> ClassColumns:
         """Embed the test classes, and the distractors behind them, if there are any.
@@ -185,12 +191,14 @@ class Runner:
             settings=settings,
             vectors_digest=vectors_digest,
         )
-        batch_size = settings.batch_size or choose_batch_size(self.device.type)
+        batch_size = settings.batch_size or self._batch_size(manifest.classes)
         store = self._store(manifest, identity, batch_size)
-        workers = self.processes.workers(settings.workers, self.device.type)
+        asked = 0 if settings.decoder == TORCHCODEC_CUDA else settings.workers
+        workers = self.processes.workers(asked, self.device.type)
         started = time.perf_counter()
-        batcher = self._batcher(manifest.classes, batch_size)
-        vectors = self._vectors(manifest, batcher, store, workers=workers, progress=progress)
+        batcher = self._batcher(manifest.classes, batch_size, progress)
+        dataset = self._dataset(manifest, identity, progress)
+        vectors = self._vectors(dataset, batcher, store, workers=workers, progress=progress)
         if vectors is None:
             return None
         seconds = time.perf_counter() - started
@@ -201,7 +209,10 @@ class Runner:
             manifest=manifest,
             vectors=vectors,
             identity=identity,
-            environment=self._environment(batch_size, workers, seconds),
+            environment={
+                **self._environment(batch_size, workers, seconds),
+                **({"videos_from_cache": vectors.from_cache} if vectors.from_cache else {}),
+            },
         )
 
     def _environment(self, batch_size: int, workers: int, seconds: float) -> dict[str, Any]:
@@ -233,32 +244,80 @@ class Runner:
             keep_clips=self.settings.keep_clips,
         )
 
-    def _batcher(self, classes: ClassSet, batch_size: int) -> ClipBatcher:
-        settings = self.settings
-        return ClipBatcher(
-            forward_of(self.model, classes, precision=settings.precision, device=self.device),
-            batch_size=batch_size,
-            pooling="mean" if is_scoring(self.model) else self.model.card.pooling,
-            device=self.device,
-            width=self._width(classes),
-            keep_clips=settings.keep_clips,
+    def _batch_size(self, classes: ClassSet) -> int:
+        precision, device = self.settings.precision, self.device
+        forward = forward_of(self.model, classes, precision=precision, device=device)
+        alone = self.processes.size == 1
+        return batch_size_of(
+            forward, self.model.card.clip, precision=precision, device=device, measured=alone
         )
+
+    def _batcher(self, classes: ClassSet, batch_size: int, progress: Progress) -> ClipBatcher:
+        settings = self.settings
+        forward = forward_of(
+            self.model,
+            classes,
+            precision=settings.precision,
+            device=self.device,
+            compiled=settings.compile,
+        )
+        batching = Batching(
+            batch_size=batch_size,
+            device=self.device,
+            padded=settings.compile,
+            note=progress.note,
+        )
+        return ClipBatcher(
+            forward,
+            batching,
+            pooling=self._pooling,
+            width=self._width(classes),
+            keep_clips=settings.keep_clips or settings.cache is not None,
+        )
+
+    def _dataset(
+        self, manifest: Manifest, identity: dict[str, Any], progress: Progress
+    ) -> VideoDataset | CachedVideos:
+        dataset = VideoDataset(manifest, self.policy, self.model.card.clip, self.settings.decoder)
+        root = self.settings.cache
+        if root is None:
+            return dataset
+        classes = manifest.classes if is_scoring(self.model) else None
+        parts = clip_parts(identity, classes, arithmetic=arithmetic_of(self.device))
+        if parts is None:
+            if not self._told_uncached:
+                name = self.model.card.name
+                progress.note(f"nothing of {name} is cached: it has neither weights nor a revision")
+            self._told_uncached = True
+            return dataset
+        digests = FileDigests(root / DIGESTS)
+        digests.tidy()
+        kept = Kept(
+            clips=ClipCache(root, parts, progress.note),
+            digests=digests,
+            pooling=self._pooling,
+            note=progress.note,
+        )
+        return CachedVideos(dataset, kept)
 
     def _vectors(
         self,
-        manifest: Manifest,
+        dataset: VideoDataset | CachedVideos,
         batcher: ClipBatcher,
         store: VectorStore,
         *,
         workers: int,
         progress: Progress,
     ) -> VideoVectors | None:
-        dataset = VideoDataset(manifest, self.policy, self.model.card.clip)
         with exact_fp32(self.settings.precision):
             if self.processes.size == 1 or store.folder is None:
                 return run_videos(dataset, batcher, store, workers=workers, progress=progress)
             shares = Shares(processes=self.processes, folder=store.folder / "claims")
             return run_shared(dataset, batcher, store, shares, workers=workers, progress=progress)
+
+    @property
+    def _pooling(self) -> str:
+        return "mean" if is_scoring(self.model) else self.model.card.pooling
 
     def _width(self, classes: ClassSet) -> int | None:
         return len(classes) if is_scoring(self.model) else self._dim

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
-from zsl_bench.device import DEVICES
+from zsl_bench.device import DEVICES, INFERENCES
 from zsl_bench.errors import ZslBenchError, near_matches
+from zsl_bench.video.decoders import PYAV, check_decoder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,9 @@ class SettingsArguments(TypedDict, total=False):
     batch_size: int | None
     workers: int | None
     precision: str
+    inference: str
+    compile: bool
+    decoder: str
     weights: Path | None
     model_settings: tuple[str, ...]
     trust_remote_code: bool
@@ -35,6 +39,7 @@ class SettingsArguments(TypedDict, total=False):
     pretrained_on: tuple[str, ...]
     train_manifest: Path | None
     keep_clips: bool
+    cache: Path | None
     share: bool
 
 
@@ -48,6 +53,11 @@ class Settings:
         batch_size: Clips in a batch; None to choose by device.
         workers: Processes that decode; 0 decodes in this one; None to choose by machine.
         precision: ``fp32``, or ``bf16`` for autocast.
+        inference: ``fast`` for the faster form of a model that has one, ``reference`` for the
+            network as it was written.
+        compile: Compile the model with ``torch.compile``, on CUDA with graphs.
+        decoder: ``pyav``, ``torchcodec``, or ``torchcodec-cuda`` for the decoder of a GPU, which
+            works in this process whatever ``workers`` says.
         weights: Weights folder or file for a model given by name.
         model_settings: Settings of the model, each ``NAME=VALUE``, such as ``prompts=photo-of``.
         trust_remote_code: Let code that comes with downloaded weights run.
@@ -63,6 +73,7 @@ class Settings:
         pretrained_on: The same for its pretraining data.
         train_manifest: Manifest of the training videos, to name those that the test set shares.
         keep_clips: Keep the vector of every clip beside the result.
+        cache: Folder of a cache of clip outputs, for all models and data sets; None for none.
         share: Share the videos with the other processes that ``torchrun`` started; all of them
             call with the same arguments, and that of rank 0 gets the results.
     """
@@ -72,6 +83,9 @@ class Settings:
     batch_size: int | None = None
     workers: int | None = None
     precision: str = "fp32"
+    inference: str = "fast"
+    compile: bool = False
+    decoder: str = PYAV
     weights: Path | None = None
     model_settings: tuple[str, ...] = ()
     trust_remote_code: bool = False
@@ -85,15 +99,23 @@ class Settings:
     pretrained_on: tuple[str, ...] = ()
     train_manifest: Path | None = None
     keep_clips: bool = False
+    cache: Path | None = None
     share: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that no run can have."""
+        check_decoder(self.decoder)
         if self.precision not in PRECISIONS:
             raise ZslBenchError(
                 f"precision {self.precision!r}",
                 found="no such precision",
                 fix=near_matches(self.precision, PRECISIONS),
+            )
+        if self.inference not in INFERENCES:
+            raise ZslBenchError(
+                f"inference {self.inference!r}",
+                found="no such way",
+                fix=near_matches(self.inference, INFERENCES),
             )
         if self.device.split(":")[0] not in DEVICES:
             raise ZslBenchError(

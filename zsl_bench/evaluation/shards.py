@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zsl_bench.evaluation.batching import ClipBatcher
+    from zsl_bench.evaluation.cached import CachedVideos
     from zsl_bench.evaluation.claims import Patience
     from zsl_bench.evaluation.loading import VideoDataset
     from zsl_bench.evaluation.processes import Processes
     from zsl_bench.evaluation.settings import Progress
     from zsl_bench.evaluation.store import VectorStore, VideoVectors
+
+_BETWEEN_LOOKS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +45,7 @@ class _Turns:
 
     def __init__(
         self,
-        dataset: VideoDataset,
+        dataset: VideoDataset | CachedVideos,
         store: VectorStore,
         claims: Claims,
         progress: Progress,
@@ -53,6 +56,7 @@ class _Turns:
         self._store = store
         self._claims = claims
         self._progress = progress
+        self._looked = time.monotonic()
         there = store.on_disk()
         pending = store.pending(dataset.reads)
         first = int(len(pending) * start)
@@ -67,7 +71,7 @@ class _Turns:
         for block in self._pending:
             if self._store.has(block):
                 continue
-            self.look()
+            self._look_now_and_then()
             name = self._store.name(block)
             if self._store.has(block) or not self._claims.take(name):
                 continue
@@ -77,9 +81,15 @@ class _Turns:
                 continue
             yield block
 
+    def _look_now_and_then(self) -> None:
+        """Look, but not before every block: a look costs as much as there are blocks."""
+        if time.monotonic() - self._looked >= _BETWEEN_LOOKS:
+            self.look()
+
     def look(self) -> bool:
         """Take up what others have finished, and say whether all blocks are."""
         there = self._store.on_disk() - self._again
+        self._looked = time.monotonic()
         for block in self._pending:
             if self._store.has(block):
                 self._claims.release(self._store.name(block))
@@ -102,7 +112,7 @@ class _Turns:
 
 
 def run_shared(
-    dataset: VideoDataset,
+    dataset: VideoDataset | CachedVideos,
     batcher: ClipBatcher,
     store: VectorStore,
     shares: Shares,

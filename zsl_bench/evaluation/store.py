@@ -85,12 +85,14 @@ class VideoVectors:
         reasons: For each video that is not readable, by position, why.
         clips: The vectors of the clips that the rows of ``vectors`` were pooled from; None where
             they were not kept, or no video is readable.
+        from_cache: How many of the readable videos came from a cache of clip outputs.
     """
 
     readable: NDArray[np.bool_]
     vectors: NDArray[np.float32]
     reasons: dict[int, str]
     clips: KeptClips | None = None
+    from_cache: int = 0
 
     def to_bytes(self) -> bytes:
         """Return the vectors as an npz file without pickles."""
@@ -105,6 +107,8 @@ class VideoVectors:
             arrays["clip_vectors"] = self.clips.vectors.stacked()
             arrays["clip_weights"] = self.clips.weights
             arrays["clip_counts"] = self.clips.counts
+        if self.from_cache:
+            arrays["from_cache"] = np.array(self.from_cache)
         np.savez(stream, **arrays)  # type: ignore[arg-type]
         return stream.getvalue()
 
@@ -121,6 +125,7 @@ class VideoVectors:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
                 readable, vectors = arrays["readable"], arrays["vectors"]
                 reasons = json.loads(arrays["reasons"].tobytes())
+                from_cache = int(arrays["from_cache"]) if "from_cache" in arrays else 0
                 kept = None
                 if clips and readable.any():
                     kept = KeptClips.of(
@@ -139,6 +144,7 @@ class VideoVectors:
             vectors=vectors,
             reasons={int(k): v for k, v in reasons.items()},
             clips=kept,
+            from_cache=from_cache,
         )
 
 
@@ -294,6 +300,7 @@ def _join(blocks: list[VideoVectors]) -> VideoVectors:
         ),
         reasons=reasons,
         clips=_join_clips(blocks),
+        from_cache=sum(block.from_cache for block in blocks),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from zsl_bench.video.clips import VideoClips, load_clips
-from zsl_bench.video.decode import VideoInfo, VideoReader, decoder_id, probe
+from zsl_bench.video.decode import VideoInfo, VideoReader, probe
+from zsl_bench.video.decoders import DECODERS, decoder_id
 from zsl_bench.video.image_files import MOST_PIXELS, read_image
 from zsl_bench.video.ken_burns import (
     ken_burns_boxes,
@@ -17,6 +18,7 @@ from zsl_bench.video.training_clips import load_training_clip
 from zsl_bench.video.transform import ClipSpec, resized_size, resizer_id, transform_frames
 
 __all__ = [
+    "DECODERS",
     "MOST_PIXELS",
     "POLICIES",
     "ClipPlan",

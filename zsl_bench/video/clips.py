@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zsl_bench.errors import ProtocolError
 from zsl_bench.video.decode import VideoReader, video_error
+from zsl_bench.video.decoders import PYAV, UnsureError, open_reader
 from zsl_bench.video.extent import check_shortfall, find_extent
 from zsl_bench.video.policies import plan_clips
 from zsl_bench.video.transform import FrameTransform
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from zsl_bench.video.policies import ClipPlan, ClipPolicy
     from zsl_bench.video.transform import ClipSpec
+
+_ALLOCATE: ContextVar[Callable[[tuple[int, ...], str], np.ndarray]] = ContextVar(
+    "allocate", default=np.empty
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,6 +38,7 @@ class VideoClips:
         weights: How often the policy repeats each clip, shape (K,), int64.
         total: The frame count that the policy worked with.
         note: What is odd about the file, such as frames that do not decode; mostly empty.
+        decoder: What decoded the file, one of ``DECODERS``.
     """
 
     frames: np.ndarray
@@ -37,11 +46,28 @@ class VideoClips:
     weights: np.ndarray
     total: int
     note: str = ""
+    decoder: str = PYAV
 
     def assemble(self) -> np.ndarray:
         """Return the distinct clips as one array of shape (K, T, 3, S, S)."""
         clips: np.ndarray = self.frames[self.slots]
         return clips
+
+
+@contextmanager
+def frames_in(allocate: Callable[[tuple[int, ...], str], np.ndarray]) -> Iterator[None]:
+    """Let :func:`load_clips` put frames into memory of the caller's own, such as shared memory.
+
+    Where fewer frames decode than the container promises, what is handed out may lie elsewhere.
+
+    Args:
+        allocate: Returns an array of a shape and dtype, as :func:`numpy.empty` does.
+    """
+    before = _ALLOCATE.set(allocate)
+    try:
+        yield
+    finally:
+        _ALLOCATE.reset(before)
 
 
 def load_clips(
@@ -51,6 +77,7 @@ def load_clips(
     *,
     start: float | None = None,
     end: float | None = None,
+    decoder: str = PYAV,
 ) -> VideoClips:
     """Decode the frames that a policy names and resize and crop them for a model.
 
@@ -66,10 +93,13 @@ def load_clips(
         spec: What the model wants.
         start: Where a segment starts, in seconds; frames from this time on.
         end: Where a segment ends, in seconds; frames before this time.
+        decoder: What decodes, one of ``DECODERS``. Another one than PyAV decodes the files whose
+            frames it is certain to number alike; PyAV decodes the others.
 
     Raises:
         VideoError: The file is missing, damaged, cut short or no video, or the segment is empty.
         ProtocolError: The policy's clips do not have the frames that the model wants.
+        ZslBenchError: There is no such decoder, or it is not installed.
     """
     if policy.frames != spec.frames:
         raise ProtocolError(
@@ -77,15 +107,31 @@ def load_clips(
             found=f"clips of {policy.frames} frames for a model that takes {spec.frames}",
             fix="choose a policy with the model's frame count",
         )
+    if decoder != PYAV:
+        try:
+            with open_reader(path, decoder) as reader:
+                return replace(_load(reader, policy, spec, start, end), decoder=decoder)
+        except UnsureError:
+            pass
     with VideoReader(path, skip=True) as reader:
-        official = policy.rule == "official"
-        extent = find_extent(reader, start, end, released=policy.frames * official)
-        plan = plan_clips(policy, extent.total, available=extent.readable)
-        frames, read = _transform(reader, extent.first + plan.frames, spec)
-        if read == len(plan.frames):
-            return _clips(plan, frames, extent.total)
-        note = check_shortfall(reader)
-        available = min(reader.decoded - extent.first, extent.readable)
+        return _load(reader, policy, spec, start, end)
+
+
+def _load(
+    reader: VideoReader,
+    policy: ClipPolicy,
+    spec: ClipSpec,
+    start: float | None,
+    end: float | None,
+) -> VideoClips:
+    official = policy.rule == "official"
+    extent = find_extent(reader, start, end, released=policy.frames * official)
+    plan = plan_clips(policy, extent.total, available=extent.readable)
+    frames, read = _transform(reader, extent.first + plan.frames, spec)
+    if read == len(plan.frames):
+        return _clips(plan, frames, extent.total)
+    note = check_shortfall(reader)
+    available = min(reader.decoded - extent.first, extent.readable)
     if available < 1:
         raise video_error(reader.path, "no frame that decodes", "replace or leave out the file")
     fresh = plan_clips(policy, extent.total, available=available)
@@ -100,7 +146,7 @@ def _clips(plan: ClipPlan, frames: np.ndarray, total: int, note: str = "") -> Vi
 
 def _transform(reader: VideoReader, wanted: np.ndarray, spec: ClipSpec) -> tuple[np.ndarray, int]:
     """Return room for all wanted crops, and how many of them, from the first on, are there."""
-    crops = np.empty((len(wanted), 3, spec.size, spec.size), spec.dtype)
+    crops = _ALLOCATE.get()((len(wanted), 3, spec.size, spec.size), spec.dtype)
     transforms: dict[tuple[int, ...], FrameTransform] = {}
     read = 0
     for _, frame in reader.frames(wanted.tolist()):

@@ -149,8 +149,8 @@ class VideoReader:
         """
         if self.container == "avi" and self.promised:
             return self._constant_times(self.promised)
-        with _open(self.path) as container:
-            stream = _video_stream(container, self.path)
+        with open_container(self.path) as container:
+            stream = video_stream(container, self.path)
             shown = [p.pts for p in read_packets(container, stream) if p.size and not p.is_discard]
             base, origin = stream.time_base, container.start_time or 0
         if not base or None in shown:
@@ -177,8 +177,8 @@ class VideoReader:
         return 0.0
 
     def _begin(self, *, skip: bool) -> None:
-        self._container = _open(self.path)
-        self._stream = _video_stream(self._container, self.path)
+        self._container = open_container(self.path)
+        self._stream = video_stream(self._container, self.path)
         self._stream.thread_type = "NONE"
         self._stream.codec_context.thread_count = 1
         self._source = FrameSource(self._container, self._stream, skip=skip)
@@ -218,19 +218,17 @@ def probe(path: Path | str) -> VideoInfo:
         )
 
 
-def decoder_id() -> str:
-    """Name the decoder and its version, such as ``pyav 18.1.0 ffmpeg 8.1``, for identities."""
-    import av
-
-    return f"pyav {av.__version__} ffmpeg {av.ffmpeg_version_info}"
-
-
 def video_error(path: Path, found: str, fix: str) -> VideoError:
     """Make the error about a file."""
     return VideoError(f"read video {path}", found=found, fix=fix)
 
 
-def _open(path: Path) -> InputContainer:
+def open_container(path: Path) -> InputContainer:
+    """Open a local video file of a known kind.
+
+    Raises:
+        VideoError: The file is missing, is empty, or is no video.
+    """
     import av
 
     if path.is_dir():
@@ -251,7 +249,12 @@ def _open(path: Path) -> InputContainer:
         raise video_error(path, reason, "check the path") from error
 
 
-def _video_stream(container: InputContainer, path: Path) -> VideoStream:
+def video_stream(container: InputContainer, path: Path) -> VideoStream:
+    """Return the first stream of moving pictures.
+
+    Raises:
+        VideoError: There is none that can be decoded.
+    """
     import av
 
     for stream in container.streams.video:

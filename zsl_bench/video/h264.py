@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
+
+from zsl_bench.video.h264_headers import FRESH_SLICE, SLICE, Slice, StreamParameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,12 +18,7 @@ if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
 
 _PIXELS = ("yuv420p", "yuvj420p")
-_HEADER_BYTES = 11
-_SLICE, _FRESH_SLICE, _MESSAGES, _PARAMETERS, _IDLE = 1, 5, 6, (7, 8), (9, 12)
-_SLICE_START = 24
-_SLICE_TYPES = 10
-_PLAIN_PROFILES = (66, 77, 88)
-_HIGH_PROFILE = 100
+_MESSAGES, _PARAMETERS, _IDLE = 6, (7, 8), (9, 12)
 _HARMLESS_MESSAGES = (0, 1, 3, 4, 5, 6)
 """Buffering, timing, filler, user data (registered and not) and recovery point. Others can turn or
 grain the pictures of later packets."""
@@ -35,28 +32,39 @@ class Content(Enum):
     Attributes:
         START: One frame that needs nothing before it, as does all that follows it.
         FRAME: One frame.
+        SPARE: One frame that no other is made from.
         DOUBT: Something else, or damaged, or not what follows the packet before.
     """
 
     START = "start"
     FRAME = "frame"
+    SPARE = "spare"
     DOUBT = "doubt"
 
 
 class PacketJudge:
-    """Judges the packets of one stream, one after the other, from the first on."""
+    """Judges the packets of one stream, one after the other, from the first on.
 
-    def __init__(self, header: bytes, counter_bits: int) -> None:
+    Attributes:
+        order: Where the last packet's frame belongs among those since the last start, which are
+            shown in this order; None where that is not certain, or not even that there is one.
+    """
+
+    def __init__(self, header: bytes, stream: StreamParameters) -> None:
         """Begin a stream.
 
         Args:
             header: What the container has for the decoder, parameter sets included.
-            counter_bits: Of how many bits the number is that frames are counted with.
+            stream: What is in it.
         """
+        self.order: int | None = None
         self._header = header
         self._width = (header[4] & 3) + 1
-        self._counter_bits = counter_bits
+        self._stream = stream
         self._counted = 0
+        self._rounds = 0
+        self._ordered = False
+        self._before = 0
 
     @classmethod
     def of(cls, context: VideoCodecContext) -> Self | None:
@@ -69,24 +77,23 @@ class PacketJudge:
             context: The stream's codec context, not opened yet.
         """
         header = bytes(context.extradata or b"")
-        if context.name != "h264" or len(header) < _HEADER_BYTES or header[0] != 1:
+        if context.name != "h264" or context.pix_fmt not in _PIXELS:
             return None
-        length = int.from_bytes(header[6:8], "big")
-        bits = _counter_bits(header[8 : 8 + length]) if header[5] & 31 == 1 else 0
-        return cls(header, bits) if bits and context.pix_fmt in _PIXELS else None
+        stream = StreamParameters.read(header)
+        return cls(header, stream) if stream is not None else None
 
     def __call__(self, packet: bytes) -> Content:
         """Judge the next packet: units, each with its length before it."""
         slices = []
         for unit in _units(packet, self._width):
             kind = unit[0] & 31 if unit else 0
-            if kind in (_SLICE, _FRESH_SLICE):
-                slices.append(_Slice.read(unit, self._counter_bits))
+            if kind in (SLICE, FRESH_SLICE):
+                slices.append(Slice.read(unit, self._stream))
             elif not _harmless(unit, kind, self._header):
                 return Content.DOUBT
         return self._judge(slices)
 
-    def _judge(self, slices: list[_Slice | None]) -> Content:
+    def _judge(self, slices: list[Slice | None]) -> Content:
         """Judge a packet by its slices: one picture, which is the next one."""
         first = slices[0] if slices else None
         if first is None or first.block:
@@ -94,90 +101,45 @@ class PacketJudge:
         for other in slices[1:]:
             if other is None or not other.block or not first.shares_picture_with(other):
                 return Content.DOUBT
-        due = 0 if first.fresh else (self._counted + 1) % (1 << self._counter_bits)
+        due = 0 if first.fresh else (self._counted + 1) % (1 << self._stream.counter_bits)
         if first.counter != due:
             return Content.DOUBT
+        self.order = self._order(first)
         if first.referred:
             self._counted = first.counter
-        return Content.START if first.fresh else Content.FRAME
+            return Content.START if first.fresh else Content.FRAME
+        return Content.SPARE if self.order is not None else Content.FRAME
 
-
-class _Slice(NamedTuple):
-    """The beginning of a slice.
-
-    Attributes:
-        fresh: Whether it is of a picture that starts afresh.
-        referred: Whether other pictures may be made from its own.
-        block: Number of its first block; 0 begins a picture.
-        counter: The number of its picture in the count of those that are referred to.
-    """
-
-    fresh: bool
-    referred: bool
-    block: int
-    counter: int
-
-    @classmethod
-    def read(cls, unit: bytes, counter_bits: int) -> _Slice | None:
-        """Read a slice's header, as far as it is needed; None where it makes no sense."""
-        bits = _Bits(unit[1:_SLICE_START])
-        fresh, referred = unit[0] & 31 == _FRESH_SLICE, bool(unit[0] & 0x60)
-        block, kind, _ = bits.number(), bits.number(), bits.number()
-        counter = bits.take(counter_bits)
-        if unit[0] & 0x80 or kind >= _SLICE_TYPES or bits.left < 0 or (fresh and not referred):
+    def _order(self, picture: Slice) -> int | None:
+        """Return a picture's place in the order of showing, as the standard counts it."""
+        if picture.fresh:
+            self._ordered, self._before, self._rounds = True, 0, 0
+        if not self._ordered:
             return None
-        return cls(fresh, referred, block, counter)
+        order = (
+            self._low_order(picture) if self._stream.order_bits else self._counted_order(picture)
+        )
+        if picture.referred:
+            self._ordered = picture.whole and not picture.resets
+        return order if picture.whole else None
 
-    def shares_picture_with(self, other: _Slice) -> bool:
-        ours = (self.fresh, self.referred, self.counter)
-        return ours == (other.fresh, other.referred, other.counter)
+    def _low_order(self, picture: Slice) -> int:
+        """Return the place of which a picture has the low bits: the nearest to that before."""
+        low, earlier = picture.order
+        span = 1 << self._stream.order_bits
+        ahead = (low - self._before) % span
+        order = self._before + (ahead - span if ahead > span // 2 else ahead)
+        if picture.referred:
+            self._before = order
+        return order + earlier
 
-
-class _Bits:
-    """Reads bits off the front of bytes; ``left`` is negative once there were too few."""
-
-    __slots__ = ("_value", "left")
-
-    def __init__(self, data: bytes) -> None:
-        plain = data.replace(b"\x00\x00\x03", b"\x00\x00")
-        self._value = int.from_bytes(plain, "big")
-        self.left = 8 * len(plain)
-
-    def take(self, count: int) -> int:
-        if not 0 <= count <= self.left:
-            self.left = -1
-            return 0
-        self.left -= count
-        taken = self._value >> self.left
-        self._value &= (1 << self.left) - 1
-        return taken
-
-    def number(self) -> int:
-        """Take a number that is preceded by as many zeros as it has bits after its first."""
-        zeros = self.left - self._value.bit_length()
-        return self.take(2 * zeros + 1) - 1
-
-
-def _counter_bits(parameters: bytes) -> int:
-    """Return the width of the frame counter; 0 where frames can be fields, or may be left out."""
-    profile, bits = (parameters[1] if len(parameters) > 1 else 0), _Bits(parameters[4:])
-    bits.number()
-    if profile == _HIGH_PROFILE:
-        plain = [bits.number(), bits.number(), bits.number(), bits.take(1), bits.take(1)]
-        if plain != [1, 0, 0, 0, 0]:
-            return 0
-    elif profile not in _PLAIN_PROFILES:
-        return 0
-    width = bits.number() + 4
-    order = bits.number()
-    if order == 0:
-        bits.number()
-    bits.number()
-    gaps = bits.take(1)
-    bits.number()
-    bits.number()
-    whole_frames = bits.take(1)
-    return width if order in (0, 2) and not gaps and whole_frames and bits.left >= 0 else 0
+    def _counted_order(self, picture: Slice) -> int:
+        """Return the place of a picture that is shown as it is decoded."""
+        rounds = self._rounds + (not picture.fresh and picture.counter == 0)
+        if picture.referred:
+            self._rounds = rounds
+        counted = (rounds << self._stream.counter_bits) + picture.counter
+        return 2 * counted - (not picture.referred)
 
 
 def _units(packet: bytes, width: int) -> Iterator[bytes]:

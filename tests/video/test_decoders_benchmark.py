@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import importlib.util
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    """The script, as ``python benchmarks/decoders.py`` would load it."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    spec = importlib.util.spec_from_file_location("decoders_benchmark", FOLDER / "decoders.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    sys.modules.pop("loader", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe"),
+    [("grouped.mp4", {"options": {"g": "12"}}), ("plain.avi", {"codec": "mpeg4"})],
+)
+def test_ways_agree_and_are_measured(name, recipe, benchmark, make_video):
+    path = make_video(name, frames=40, size=(180, 136), **recipe)
+    others, _ = benchmark.other_decoders(cuda=False)
+    quick = benchmark.compare(name, path, Namespace(quick=True, runs=1, others=others))
+    assert quick["agree"]
+    assert quick["tasks"] == {}
+    slow = benchmark.compare(name, path, Namespace(quick=False, runs=1, others=others))
+    assert set(slow["tasks"]) == {"clips", "spread", "random"}
+    assert set(slow["tasks"]["random"]) == {"pyav", "counting", "opencv", *others}
+    assert slow["tasks"]["random"]["pyav"]["ratio"] == 1
+
+
+def test_frames_that_differ_are_noticed(benchmark, make_video, monkeypatch):
+    path = make_video("grouped.mp4", frames=40, size=(180, 136), options={"g": "12"})
+    plain = benchmark.counted_frames
+    monkeypatch.setattr(benchmark, "counted_frames", lambda path, seed: plain(path, seed) ^ 1)
+    row = benchmark.compare("given", path, Namespace(quick=True, runs=1, others=[]))
+    assert not row["agree"]
