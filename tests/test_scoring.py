@@ -172,3 +172,20 @@ def test_vectors_of_any_size_have_their_cosine(scale):
 def test_unit_rows_are_rows_by_their_length_to_the_last_digit(seed, power):
     rows = np.random.default_rng(seed).normal(size=(4, 33)) * 10.0**power
     assert np.array_equal(unit_rows(rows), rows / np.linalg.norm(rows, axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e200, 1e-200])
+def test_rows_taken_a_few_at_a_time_are_those_taken_one_by_one(scale):
+    rng = np.random.default_rng(2)
+    rows = rng.normal(size=(700, 300)) * np.where(rng.random((700, 1)) < 0.3, scale, 1.0)
+    alone = [unit_rows(rows[i : i + 1])[0] for i in range(len(rows))]
+    assert np.array_equal(unit_rows(rows), alone)
+    single = rows[:300].astype(np.float32) if scale == 1.0 else rows[:300]
+    assert np.array_equal(unit_rows(single), unit_rows(single.astype(np.float64)))
+
+
+@given(tied_matrices())
+def test_rivals_are_the_classes_that_score_as_high(matrix):
+    for row, label, rivals in zip(matrix.scores, matrix.labels, matrix.rivals, strict=True):
+        assert rivals.tolist() == [score >= row[label] for score in row]
+    assert matrix.rivals is matrix.rivals

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+_CHUNK_ENTRIES = 1 << 16
+_SAFE_EXPONENT = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +56,15 @@ class ScoreMatrix:
                 f"the first is {self.video_ids[bad[0]]}",
                 fix="mend the model; a NaN cannot be ranked",
             )
+
+    @cached_property
+    def rivals(self) -> NDArray[np.bool_]:
+        """``(V, C)``, whether each class scores as high as the video's own or higher; its own does.
+
+        Made at the first use and kept, for every protocol and rule to count on.
+        """
+        own = np.take_along_axis(self.scores, self.labels[:, None], axis=1)
+        return np.asarray(self.scores >= own)
 
     def restrict(self, classes: Sequence[str]) -> ScoreMatrix:
         """Keep some classes as the only candidates, and the videos whose true class is among them.
@@ -93,22 +106,27 @@ def cosine_scores(
         video_vectors: ``(V, D)``.
         class_vectors: ``(C, D)``.
     """
-    videos = unit_rows(video_vectors.astype(np.float64))
     unique, inverse = np.unique(class_vectors, axis=0, return_inverse=True)
-    columns = videos @ unit_rows(unique.astype(np.float64)).T
-    return np.ascontiguousarray(columns[:, inverse.reshape(-1)])
+    columns = unit_rows(video_vectors) @ unit_rows(unique).T
+    return np.asarray(np.take(columns, inverse.reshape(-1), axis=1))
 
 
-def unit_rows(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scale every row to unit length; a zero row stays zero.
+def unit_rows(matrix: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Scale every row to unit length in float64; a zero row stays zero.
 
-    Rows are first scaled by a power of two, which is exact, so that no square overflows or
-    vanishes.
+    Rows so large or small that a square might overflow or vanish are first scaled by a power of
+    two, which is exact. A few rows are taken at a time, which then stay in the processor's cache.
     """
-    _, exponents = np.frexp(np.abs(matrix).max(axis=1, keepdims=True, initial=0.0))
-    scaled = np.ldexp(matrix, -exponents)
-    lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
-    return np.asarray(scaled / np.where(lengths == 0.0, 1.0, lengths))
+    unit = np.empty(matrix.shape, dtype=np.float64)
+    step = max(_CHUNK_ENTRIES // max(matrix.shape[1], 1), 1)
+    for start in range(0, len(matrix), step):
+        rows = matrix[start : start + step].astype(np.float64)
+        _, exponents = np.frexp(np.abs(rows).max(axis=1, keepdims=True, initial=0.0))
+        if np.abs(exponents).max() > _SAFE_EXPONENT:
+            rows = np.ldexp(rows, -exponents)
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        np.divide(rows, np.where(lengths == 0.0, 1.0, lengths), out=unit[start : start + step])
+    return unit
 
 
 def ranks_of_truth(matrix: ScoreMatrix) -> NDArray[np.int64]:
@@ -116,8 +134,7 @@ def ranks_of_truth(matrix: ScoreMatrix) -> NDArray[np.int64]:
 
     A video is right among the first k when its rank is below k: a tie never helps.
     """
-    own = np.take_along_axis(matrix.scores, matrix.labels[:, None], axis=1)
-    return np.asarray((matrix.scores >= own).sum(axis=1) - 1, dtype=np.int64)
+    return np.asarray(matrix.rivals.sum(axis=1) - 1, dtype=np.int64)
 
 
 def accuracy(ranks: NDArray[np.int64], k: int) -> float | None:

@@ -28,15 +28,13 @@ def ranks_within(
     Returns:
         ``(n, K)`` int64; a row is right in a set that holds its truth where the entry is 0.
     """
-    columns = np.flatnonzero(sets.any(axis=1))
-    members = sets[columns].astype(np.float32)
+    members = sets.astype(np.float32)
     itself = sets[matrix.labels[rows]]
     ranks = np.empty((len(rows), sets.shape[1]), dtype=np.int64)
-    step = max(_CHUNK_ENTRIES // max(len(columns), 1), 1)
+    step = max(_CHUNK_ENTRIES // max(len(sets), 1), 1)
     for start in range(0, len(rows), step):
         part = rows[start : start + step]
-        own = matrix.scores[part, matrix.labels[part]]
-        rivals = matrix.scores[np.ix_(part, columns)] >= own[:, None]
-        ranks[start : start + step] = np.rint(rivals.astype(np.float32) @ members)
+        rivals = matrix.rivals[part].astype(np.float32)
+        ranks[start : start + step] = np.rint(rivals @ members)
     ranks -= itself
     return ranks

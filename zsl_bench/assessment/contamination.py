@@ -282,12 +282,15 @@ def _means(
 
 
 def _intervals(parts: Sequence[_Part], groups: NDArray[np.int64]) -> dict[str, Any]:
-    rows = np.unique(np.concatenate([part.rows for part in parts]))
+    scored = np.zeros(len(groups), dtype=np.bool_)
+    for part in parts:
+        scored[part.rows] = True
+    rows, place = np.flatnonzero(scored), np.cumsum(scored) - 1
     shape = (len(rows), len(parts))
     values, present = np.zeros(shape), np.zeros(shape, dtype=np.bool_)
     labels = np.zeros(len(rows), dtype=np.int64)
     for trial, part in enumerate(parts):
-        places = np.searchsorted(rows, part.rows)
+        places = place[part.rows]
         values[places, trial] = part.values
         present[places, trial] = True
         labels[places] = part.labels

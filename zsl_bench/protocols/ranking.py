@@ -126,7 +126,6 @@ def _all_ranks(matrix: ScoreMatrix, columns: Sequence[NDArray[np.int64]]) -> NDA
     step = max(_CHUNK_ENTRIES // max(num_classes, 1), 1)
     for start in range(0, num_videos, step):
         part = slice(start, start + step)
-        own_scores = np.take_along_axis(matrix.scores[part], matrix.labels[part, None], axis=1)
-        rivals = (matrix.scores[part] >= own_scores).astype(np.float32)
+        rivals = matrix.rivals[part].astype(np.float32)
         ranks[part] = np.rint(rivals @ chosen).astype(np.int64) - 1
     return ranks

@@ -177,8 +177,11 @@ def _over_draws(
     step = max(_CHUNK_CELLS // max(len(labels), 1), 1)
     for first in range(0, draws, step):
         part = chosen[:, first : first + step]
-        right = (table @ part < k + 0.5) & (part[labels] > 0)
-        sums[first : first + step] = per_video @ right
+        right = table @ part < k + 0.5
+        right &= (part > 0)[labels]
+        sums[first : first + step] = (
+            np.count_nonzero(right, axis=0) if average == "videos" else per_video @ right
+        )
     values = sums[totals > 0] / totals[totals > 0]
     if len(values) < 2:
         raise ProtocolError(

@@ -12,6 +12,7 @@ from zsl_bench.errors import ResultError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_SPARSE = 8
 Average = Literal["videos", "classes"]
 Resample = Literal["groups", "classes"]
 
@@ -87,23 +88,23 @@ def group_units(
     rows, trials = present.any(axis=1), present.any(axis=0)
     counted = present[np.ix_(rows, trials)]
     kept = np.where(counted, values[np.ix_(rows, trials)], 0.0)
-    codes = np.unique(groups[rows], return_inverse=True)[1].reshape(-1)
-    class_codes, places = np.unique(classes[rows], return_inverse=True)
-    keys = places.reshape(-1) * (len(codes) + 1) + codes
-    unique, inverse = np.unique(keys, return_inverse=True)
+    group_codes, codes = codes_of(groups[rows])
+    class_codes, places = codes_of(classes[rows])
+    number = max(len(group_codes), 1)
+    unique, inverse = codes_of(places * number + codes)
     return Units(
-        sums=_sum_by(inverse.reshape(-1), kept, len(unique)),
-        counts=_sum_by(inverse.reshape(-1), counted.astype(np.float64), len(unique)),
-        classes=class_codes[unique // (len(codes) + 1)],
+        sums=_sum_by(inverse, kept, len(unique)),
+        counts=_sum_by(inverse, counted.astype(np.float64), len(unique)),
+        classes=class_codes[unique // number],
     )
 
 
 def class_units(units: Units) -> Units:
     """Join the units of each class."""
-    codes, inverse = np.unique(units.classes, return_inverse=True)
+    codes, inverse = codes_of(units.classes)
     return Units(
-        sums=_sum_by(inverse.reshape(-1), units.sums, len(codes)),
-        counts=_sum_by(inverse.reshape(-1), units.counts, len(codes)),
+        sums=_sum_by(inverse, units.sums, len(codes)),
+        counts=_sum_by(inverse, units.counts, len(codes)),
         classes=codes,
     )
 
@@ -127,6 +128,25 @@ def average_outcomes(outcomes: Outcomes, *, average: Average) -> float | None:
         return None
     units = by_class if average == "videos" else class_averages(by_class)
     return float((units.sums.sum(axis=0) / units.counts.sum(axis=0)).mean())
+
+
+def codes_of(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the distinct values, ascending, and the place of each value among them.
+
+    What ``np.unique`` gives, without sorting where the values lie close together.
+
+    Args:
+        values: ``(n,)``.
+    """
+    low = int(values.min()) if len(values) else 0
+    span = int(values.max()) - low + 1 if len(values) else 0
+    if span > _SPARSE * len(values):
+        unique, inverse = np.unique(values, return_inverse=True)
+        return unique, inverse.reshape(-1)
+    found = np.zeros(span, dtype=np.bool_)
+    found[values - low] = True
+    places = np.cumsum(found) - 1
+    return np.flatnonzero(found) + low, places[values - low]
 
 
 def _sum_by(

@@ -7,13 +7,14 @@ ratios. A resample is a whole-number weight a unit, multinomial within its strat
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zsl_bench.uncertainty.outcomes import Units, class_averages, class_units
+from zsl_bench.uncertainty.outcomes import Units, class_averages, class_units, codes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,12 +51,12 @@ class Domain:
         largest = float(_over(self.counts, self.counts.sum(axis=0)).max())
         return bool(self.strata[-1] == 0) and largest > _LEVERAGE
 
-    @property
+    @cached_property
     def shares(self) -> NDArray[np.float64]:
         """``(U,)``, the weight of each unit in the statistic; over all domains they add to 1."""
         return self.counts @ _over(self.coefficients, self.counts.sum(axis=0))
 
-    @property
+    @cached_property
     def contributions(self) -> NDArray[np.float64]:
         """``(U,)``, what each unit adds to the statistic."""
         return self.sums @ _over(self.coefficients, self.counts.sum(axis=0))
@@ -77,12 +78,12 @@ class Design:
     num_strata: int
     num_pooled: int
 
-    @property
+    @cached_property
     def shares(self) -> NDArray[np.float64]:
         """``(num_units,)``, the weight of each unit in the statistic."""
         return np.concatenate([domain.shares for domain in self.domains])
 
-    @property
+    @cached_property
     def contributions(self) -> NDArray[np.float64]:
         """``(num_units,)``, what each unit adds to the statistic."""
         return np.concatenate([domain.contributions for domain in self.domains])
@@ -111,7 +112,7 @@ def build_design(units: Units, *, average: Average, resample: Resample) -> Desig
         if average == "videos"
         else [_collapse(domain) for domain in _class_domains(groups, whole)]
     )
-    strata = len(np.unique(groups.classes)) + (len(whole.classes) > 0)
+    strata = len(codes_of(groups.classes)[0]) + (len(whole.classes) > 0)
     return Design(
         domains=tuple(domains),
         num_units=len(groups.classes) + len(whole.classes),
@@ -172,8 +173,8 @@ def _classes_to_pool(units: Units) -> NDArray[np.int64]:
 
 
 def _video_domain(groups: Units, whole: Units) -> Domain:
-    strata = np.unique(groups.classes, return_inverse=True)[1].reshape(-1)
-    last = np.full(len(whole.classes), len(np.unique(groups.classes)), dtype=np.int64)
+    codes, strata = codes_of(groups.classes)
+    last = np.full(len(whole.classes), len(codes), dtype=np.int64)
     trials = groups.counts.shape[1]
     return Domain(
         sums=np.concatenate([groups.sums, whole.sums]),
@@ -193,8 +194,10 @@ def _class_domains(groups: Units, whole: Units) -> list[Domain]:
     )
     scale = (both.counts > 0).sum(axis=0) * both.counts.shape[1]
     domains = []
-    for code in np.unique(groups.classes):
-        rows = groups.classes == code
+    codes = codes_of(groups.classes)[0]
+    starts = np.searchsorted(groups.classes, codes)
+    for first, last in itertools.pairwise([*starts.tolist(), len(groups.classes)]):
+        rows = slice(first, last)
         counts = groups.counts[rows]
         domains.append(
             Domain(
@@ -272,8 +275,8 @@ def _stratified_variance(
     influence: NDArray[np.float64], weights: NDArray[np.float64], strata: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Return the with-replacement variance of a stratified total, ``k / (k - 1)`` a stratum."""
-    starts = np.flatnonzero(np.diff(strata, prepend=-1))
-    sizes = np.diff(np.append(starts, len(strata))).astype(np.float64)
+    sizes = np.bincount(strata).astype(np.float64)
+    starts = np.searchsorted(strata, np.arange(len(sizes)))
     weighted = weights * influence
     sums = np.add.reduceat(weighted, starts, axis=1)
     weighted *= influence

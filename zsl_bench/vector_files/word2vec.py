@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from zsl_bench.vector_files.slim import damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -65,31 +66,58 @@ def scan_binary(path: Path, chunks: Iterable[bytes], wanted: frozenset[str]) -> 
     if header is None:
         raise damaged(path, "no word2vec header (number of words and vector length) at the start")
     count, dim, position = header
-    size = 4 * dim
-    lookup = {word.encode("utf-8", "surrogatepass"): word for word in wanted}
-    lookup |= {b"\n" + spelled: word for spelled, word in lookup.items()}
-    found: Found = {}
+    records = _Records(dim, wanted)
     left = count
     while True:
-        end = len(data)
-        while left:
-            space = data.find(b" ", position)
-            stop = space + 1 + size
-            if space < 0 or stop > end:
-                break
-            word = lookup.get(data[position:space])
-            if word is not None:
-                found.setdefault(word, np.frombuffer(data, "<f4", dim, space + 1).astype("f4"))
-            position = stop
-            left -= 1
+        taken, position = records.take(data, position, left)
+        left -= taken
         rest = data[position:]
         chunk = next(source, b"")
-        if not chunk or len(rest) > size + _LONGEST_WORD or (not left and rest.strip()):
+        if not chunk or len(rest) > 4 * dim + _LONGEST_WORD or (not left and rest.strip()):
             break
         data, position = rest + chunk, 0
     if left or rest.strip():
         raise damaged(path, _misfit(count, dim, left))
-    return found, dim
+    return records.found, dim
+
+
+class _Records:
+    """Walks over whole records of the binary format and keeps the vectors of wanted words.
+
+    A regular expression takes all records of a piece at once. What is left at the end of a piece
+    is taken by its second branch, so that the search never starts again within a vector.
+    """
+
+    def __init__(self, dim: int, wanted: frozenset[str]) -> None:
+        self.found: Found = {}
+        self._dim = dim
+        self._beyond_word = 1 + 4 * dim
+        self._words = re.compile(rb"([^ ]*+) (?s:.{%d})|(?s:.+)" % (4 * dim)).findall
+        lookup = {word.encode("utf-8", "surrogatepass"): word for word in wanted}
+        self._lookup = lookup | {b"\n" + spelled: word for spelled, word in lookup.items()}
+
+    def take(self, data: bytes, position: int, most: int) -> tuple[int, int]:
+        """Take records from a position on: how many there were, and where the last one ends."""
+        words = self._words(data, position)
+        end = self._start(words, len(words), position)
+        if words and not words[-1]:
+            last = end - self._beyond_word
+            if end > len(data) or not data.startswith(b" ", last):
+                words.pop()
+                end = last
+        if len(words) > most:
+            del words[most:]
+            end = self._start(words, most, position)
+        for place in sorted(map(words.index, self._lookup.keys() & words)):
+            word = words[place]
+            values = self._start(words, place, position) + len(word) + 1
+            vector = np.frombuffer(data, "<f4", self._dim, values).astype("f4")
+            self.found.setdefault(self._lookup[word], vector)
+        return len(words), end
+
+    def _start(self, words: Sequence[bytes], place: int, position: int) -> int:
+        """Return where a record starts, from the words of those before it."""
+        return position + sum(map(len, words[:place])) + place * self._beyond_word
 
 
 def scan_text(path: Path, chunks: Iterable[bytes], wanted: frozenset[str]) -> tuple[Found, int]:
