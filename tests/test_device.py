@@ -12,8 +12,10 @@ from zsl_bench.device import (
     choose_device,
     exact_fp32,
     fitting_batch_size,
+    is_accelerating,
     is_out_of_memory,
     machine_memory,
+    use_device,
 )
 from zsl_bench.errors import ZslBenchError
 
@@ -95,6 +97,42 @@ def test_the_memory_is_the_machines_or_the_limit_of_its_group(tmp_path):
     assert machine_memory((str(limit),)) == machine
 
 
+def test_a_system_that_does_not_say_its_memory_gets_whole_batches(monkeypatch):
+    monkeypatch.delattr("os.sysconf")
+    assert machine_memory(()) == 4 * GIB
+    assert choose_batch_size("cpu", memory=machine_memory(())) == 8
+
+
+@pytest.mark.parametrize(("name", "used"), [("cpu", []), ("cuda", []), ("cuda:1", ["cuda:1"])])
+def test_a_numbered_card_becomes_the_current_one(monkeypatch, name, used):
+    seen = []
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: seen.append(str(device)))
+    use_device(torch.device(name))
+    assert seen == used
+
+
+def test_a_card_that_is_not_there_is_one_line(monkeypatch):
+    def fails(_device):
+        raise RuntimeError("CUDA error: invalid device ordinal\nCUDA kernel errors")
+
+    monkeypatch.setattr(torch.cuda, "set_device", fails)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ZslBenchError, match=r"device cuda:7: .* ordinal; choose one of the 2"):
+        use_device(torch.device("cuda:7"))
+
+
+def test_a_mark_of_that_name_is_no_way_to_accelerate():
+    class Marked:
+        accelerate = True
+
+    class Able:
+        def accelerate(self, options):
+            """Do nothing."""
+
+    assert not is_accelerating(Marked())
+    assert is_accelerating(Able())
+
+
 def raised_from(cause):
     error = ZslBenchError("run", found="x", fix="y")
     error.__cause__ = cause
@@ -107,6 +145,9 @@ def raised_from(cause):
         (torch.OutOfMemoryError("CUDA out of memory."), True),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), True),
         (RuntimeError("MPS backend out of memory (MPS allocated: 17 GB)"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"), True),
         (MemoryError(), True),
         (raised_from(MemoryError()), True),
         (raised_from(ValueError("out of memory")), False),

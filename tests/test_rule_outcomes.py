@@ -254,7 +254,9 @@ def test_the_verb_shows_in_one_line_what_a_terminal_would_act_on(verb, tmp_path)
     done = verb("path:loud.py")
     assert done.exit_code == 3, done.output
     assert done.stdout.replace("\n", "").isprintable()
-    assert done.stdout.splitlines()[-1].startswith("loud\\x1b[31m\\x9b2J\\u202e: 15 rules: ")
+    assert done.stdout.splitlines()[-1].startswith(
+        f"loud\\x1b[31m\\x9b2J\\u202e: {len(RULES)} rules: "
+    )
     done = verb("path:loud.py", "--json")
     assert done.stdout.replace("\n", "").isprintable()
     assert json.loads(done.stdout)["model"] == "loud\x1b[31m\x9b2J\u202e"

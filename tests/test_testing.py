@@ -210,6 +210,32 @@ class Raises(Sound):
         raise ValueError("no\nsuch thing")
 
 
+class Fast(Sound):
+    """A model whose faster form gives vectors that are longer by a millionth."""
+
+    longer, scale = 1.000_001, 1.0
+
+    def accelerate(self, options):
+        self.scale = self.longer if options.inference == "fast" else 1.0
+
+    def embed_clips(self, clips):
+        return super().embed_clips(clips) * self.scale
+
+
+class FastButOff(Fast):
+    longer = 1.000_1
+
+
+class FastForever(Fast):
+    def accelerate(self, options):
+        self.scale = max(self.scale, 1.000_008 if options.inference == "fast" else 1.0)
+
+
+class FastInPlace(Fast):
+    def state_dict(self):
+        return {"scale": torch.tensor(self.scale)}
+
+
 BROKEN = [
     (NoCard, "interface_is_met"),
     (NoLicence, "card_is_complete"),
@@ -237,11 +263,16 @@ BROKEN = [
     (NumbersClasses, "classes_permute"),
     (CentresClasses, "classes_subset"),
     (SoftmaxCalledLogits, "classes_subset"),
+    (FastButOff, "faster_form_agrees"),
+    (FastForever, "faster_form_agrees"),
+    (FastInPlace, "faster_form_agrees"),
 ]
 CASCADING = {NoCard, Squeezes, NoTensor, Integers, OneScore, Raises, Elsewhere, TwoSpaces}
 
 
-@pytest.mark.parametrize("model", [Sound, SoundScorer, SoftmaxScorer], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "model", [Sound, SoundScorer, SoftmaxScorer, Fast], ids=lambda m: m.__name__
+)
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_a_sound_model_keeps_each_rule(rule, model):
     rule(Trial(model=model()))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zsl_bench.workers import MAX_WORKERS, VIDEO_BYTES, Machine, choose_workers
+from zsl_bench.workers import MAX_WORKERS, SHARED_MEMORY, VIDEO_BYTES, Machine, choose_workers
 
 PROCESSORS = len(os.sched_getaffinity(0))
 GROUP = "sys/fs/cgroup"
@@ -118,6 +118,11 @@ def test_shared_memory_is_what_its_file_system_has_left(tmp_path):
         ({"processors": 8, "memory": 10**12, "shared": 10**12}, "cuda", 1, 8),
         ({"processors": 8, "memory": 3 * 10**9}, "cuda", 1, 3),
         ({"processors": 8, "memory": 10**8}, "mps", 1, 0),
+        ({"processors": 64, "shared": 2**30}, "cuda", 8, 0),
+        ({"processors": 64, "memory": 3 * 10**9}, "cuda", 8, 0),
+        ({"processors": 64, "shared": 8 * 4 * VIDEO_BYTES}, "cuda", 8, 1),
+        ({"processors": 64, "shared": 20 * 4 * VIDEO_BYTES}, "cuda", 8, 2),
+        ({"processors": 2, "shared": 20 * 4 * VIDEO_BYTES}, "cuda", 8, 1),
     ],
 )
 def test_processes_by_machine(fields, device, sharing, workers):
@@ -132,10 +137,44 @@ def test_processes_by_machine(fields, device, sharing, workers):
         shared=st.none() | st.integers(0, 10**12),
     ),
     st.integers(1, 20),
+    st.integers(1, 10**9),
 )
-def test_what_is_chosen_fits(machine, sharing):
-    workers = choose_workers(None, "cuda", sharing=sharing, machine=machine)
+def test_what_is_chosen_fits(machine, sharing, item_bytes):
+    notes = []
+    workers = choose_workers(
+        None, "cuda", sharing=sharing, item_bytes=item_bytes, note=notes.append, machine=machine
+    )
     assert 0 <= workers <= min(machine.processors, MAX_WORKERS)
     if machine.shared is not None:
-        assert workers * 4 * VIDEO_BYTES <= machine.shared
+        assert sharing * workers * 4 * item_bytes <= machine.shared
+    if machine.memory is not None:
+        assert sharing * workers * (4 * item_bytes + 200_000_000) <= machine.memory / 2
+    assert len(notes) == (workers == 0)
     assert choose_workers(3, "cuda", sharing=sharing, machine=machine) == 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "sharing", "found"),
+    [
+        ({"shared": 64 * 2**20}, 1, f"{SHARED_MEMORY} has 64 MB free, of 229 that it takes"),
+        ({"shared": 2**30}, 8, f"{SHARED_MEMORY} has 1024 MB free, of 1837 that it takes"),
+        ({"memory": 10**8, "shared": 2**30}, 1, "memory has 95 MB free, of 840 that it takes"),
+    ],
+)
+def test_a_shortage_is_told(fields, sharing, found):
+    notes = []
+    machine = Machine(processors=8, **fields)
+    assert not choose_workers(None, "cuda", sharing=sharing, note=notes.append, machine=machine)
+    assert len(notes) == 1
+    assert notes[0].startswith(f"decoding in one process: {found}; ")
+    assert "--shm-size" in notes[0]
+
+
+def test_small_clips_need_little_shared_memory():
+    machine = Machine(processors=8, shared=64 * 2**20)
+    item_bytes = 16 * 3 * 112 * 112
+    notes = []
+    workers = choose_workers(
+        None, "cuda", item_bytes=item_bytes, note=notes.append, machine=machine
+    )
+    assert (workers, notes) == (8, [])

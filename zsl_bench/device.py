@@ -7,7 +7,7 @@ import platform
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeGuard, runtime_checkable
 
 from zsl_bench.errors import ZslBenchError, near_matches
 
@@ -21,11 +21,20 @@ INFERENCES = ("fast", "reference")
 _BATCH = {"cuda": 64, "mps": 16, "cpu": 8}
 _CPU_SHARE = 0.25
 _CUDA_SHARE = 0.5
-_LEAST, _MOST = 8, 512
+LEAST_BATCH = 8
+"""Clips in the smallest batch on CUDA, before memory runs out."""
+_MOST = 512
 _CLIP_BYTES = 128 * 2**20
 _CLIP_PIXELS = 16 * 112 * 112
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-_NO_MEMORY = ("defaultcpuallocator", "out of memory", "not enough memory")
+_UNKNOWN_MEMORY = 4 * 2**30
+_NO_MEMORY = (
+    "defaultcpuallocator",
+    "out of memory",
+    "not enough memory",
+    "status_alloc_failed",
+    "allocation_failed",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +68,11 @@ class Accelerates(Protocol):
         ...
 
 
+def is_accelerating(model: object) -> TypeGuard[Accelerates]:
+    """Say whether a model has a method ``accelerate``."""
+    return callable(getattr(model, "accelerate", None))
+
+
 def choose_device(name: str) -> torch.device:
     """Return the device asked for; ``auto`` takes CUDA, then Apple's GPU, then the CPU.
 
@@ -86,6 +100,26 @@ def choose_device(name: str) -> torch.device:
     except RuntimeError as error:
         raise ZslBenchError(
             f"device {name}", found=str(error), fix="give cuda or cuda:0"
+        ) from error
+
+
+def use_device(device: torch.device) -> None:
+    """Make a numbered CUDA card the current one, for code that says ``cuda`` alone.
+
+    Raises:
+        ZslBenchError: There is no such card, or it cannot be used.
+    """
+    import torch
+
+    if device.type != "cuda" or device.index is None:
+        return
+    try:
+        torch.cuda.set_device(device)
+    except RuntimeError as error:
+        raise ZslBenchError(
+            f"device {device}",
+            found=(str(error).splitlines() or ["it cannot be used"])[0],
+            fix=f"choose one of the {torch.cuda.device_count()} cards, from cuda:0",
         ) from error
 
 
@@ -145,7 +179,7 @@ def fitting_batch_size(*, one: int, two: int, memory: int) -> int:
     """
     clip = max(two - one, 1)
     room = _CUDA_SHARE * memory - max(one - clip, 0)
-    size = _LEAST
+    size = LEAST_BATCH
     while size < _MOST and 2 * size * clip <= room:
         size *= 2
     return size
@@ -156,8 +190,14 @@ def machine_memory(limits: tuple[str, ...] = _LIMITS) -> int:
 
     Args:
         limits: Files that may hold a limit in bytes.
+
+    Returns:
+        4 GiB where the system does not say.
     """
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        memory = _UNKNOWN_MEMORY
     for name in limits:
         try:
             text = Path(name).read_text("ascii").strip()

@@ -15,15 +15,19 @@ from typing import TYPE_CHECKING, TypeVar
 from zsl_bench.errors import ZslBenchError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
 MAX_WORKERS = 16
 VIDEO_BYTES = 25 * 16 * 3 * 112 * 112 * 4
-_HELD_BYTES = 4 * VIDEO_BYTES
+"""Frames of a video at most, where nothing else is known: 25 float32 clips of 16 x 112 x 112."""
+_HELD_ITEMS = 4
 _PROCESS_BYTES = 200_000_000
+SHARED_MEMORY = "/dev/shm"  # noqa: S108
+_REMEDY = "give more (docker run --shm-size=1g), or set the number of workers"
 _DEATH = re.compile(
     r"DataLoader worker \(pid.*(exited unexpectedly|is killed by signal)|shared memory"
+    r"|Pin memory thread exited unexpectedly"
 )
 _Item = TypeVar("_Item")
 
@@ -63,17 +67,48 @@ class Machine:
             shared=_free(root / "dev" / "shm"),
         )
 
-    def fitting(self) -> int:
+    def fitting(self, item_bytes: int = VIDEO_BYTES) -> int | None:
         """Return how many decoding processes the memory holds: half of it is left to the model.
 
-        Where nothing is known about the memory, it is one a processor.
+        Args:
+            item_bytes: Bytes that a process hands over at a time; it holds up to four of that.
+
+        Returns:
+            None where nothing is known about the memory.
         """
-        kinds = ((self.memory, 2 * (_HELD_BYTES + _PROCESS_BYTES)), (self.shared, _HELD_BYTES))
-        return min([room // each for room, each in kinds if room is not None] or [self.processors])
+        needs = self._needs(item_bytes)
+        return min((room // each for _, room, each in needs), default=None)
+
+    def shortage(self, item_bytes: int, sharing: int) -> str | None:
+        """Return what does not hold a decoding process for each that shares it, or None.
+
+        Args:
+            item_bytes: As for :meth:`fitting`.
+            sharing: Processes that want decoding processes.
+        """
+        for name, room, each in self._needs(item_bytes):
+            if room // each < sharing:
+                return f"{name} has {room >> 20} MB free, of {sharing * each >> 20} that it takes"
+        return None
+
+    def _needs(self, item_bytes: int) -> list[tuple[str, int, int]]:
+        """Return kinds of memory, their bytes that are left and what a process takes of each."""
+        held = _HELD_ITEMS * item_bytes
+        kinds = (
+            (SHARED_MEMORY, self.shared, held),
+            ("memory", self.memory, 2 * (held + _PROCESS_BYTES)),
+        )
+        return [(name, room, each) for name, room, each in kinds if room is not None]
 
 
 def choose_workers(
-    workers: int | None, device_type: str, *, sharing: int = 1, machine: Machine | None = None
+    workers: int | None,
+    device_type: str,
+    *,
+    sharing: int = 1,
+    item_bytes: int = VIDEO_BYTES,
+    note: Callable[[str], None] | None = None,
+    machine: Machine | None = None,
 ) -> int:
     """Return how many processes decode: those asked for, or as the machine has them to spare.
 
@@ -81,6 +116,8 @@ def choose_workers(
         workers: How many were asked for; None to choose.
         device_type: Where the model runs; on ``cpu`` half of the processors are left to it.
         sharing: Processes that decode on this machine in as many processes again.
+        item_bytes: Bytes that a decoding process hands over at a time, at most.
+        note: Told in a line where memory is short.
         machine: What may be used; None to look.
 
     Returns:
@@ -89,11 +126,15 @@ def choose_workers(
     if workers is not None:
         return workers
     machine = machine or Machine.here()
-    fitting = machine.fitting()
-    if not fitting:
+    shortage = machine.shortage(item_bytes, sharing)
+    if shortage:
+        if note:
+            note(f"decoding in one process: {shortage}; {_REMEDY}")
         return 0
     spare = machine.processors if device_type != "cpu" else machine.processors // 2
-    return min(max(min(spare, fitting) // sharing, 1), MAX_WORKERS)
+    fitting = machine.fitting(item_bytes)
+    shares = spare if fitting is None else min(spare, fitting)
+    return min(max(shares // sharing, 1), MAX_WORKERS)
 
 
 def _groups(root: Path) -> list[Path]:
@@ -195,8 +236,11 @@ def signal_kept() -> Iterator[None]:
         yield
         return
     before = signal.getsignal(signal.SIGCHLD)
-    yield
-    signal.signal(signal.SIGCHLD, before)
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGCHLD, before)
 
 
 def keep_quiet(_worker: int = 0) -> None:

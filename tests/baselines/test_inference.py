@@ -12,7 +12,7 @@ from torch import nn
 from zsl_bench.baselines.baseline import BaselineModel, NetworkConfig
 from zsl_bench.baselines.inference import FastNetwork, flatten_convolutions, fold_batch_norms
 from zsl_bench.baselines.networks import ARCHITECTURES, create_network
-from zsl_bench.device import Accelerates, Acceleration
+from zsl_bench.device import Acceleration, is_accelerating
 from zsl_bench.model import ModelCard, state_digest, weights_digest
 
 
@@ -168,7 +168,7 @@ def test_a_network_is_left_untouched():
 def test_a_model_is_accelerated_and_put_back():
     mine, clips = model(), clips_for("tiny")
     plain = run(mine.embed_clips, clips)
-    assert isinstance(mine, Accelerates)
+    assert is_accelerating(mine)
     mine.accelerate(Acceleration())
     fast = run(mine.embed_clips, clips)
     assert not torch.equal(fast, plain)
@@ -177,6 +177,51 @@ def test_a_model_is_accelerated_and_put_back():
     assert torch.equal(run(mine.embed_clips, clips), plain)
     mine.accelerate(Acceleration())
     assert torch.equal(run(mine.to("cpu").embed_clips, clips), plain)
+
+
+def test_an_accelerated_model_still_trains():
+    mine, clips = model(), clips_for("tiny")
+    mine.accelerate(Acceleration())
+    mine.embed_clips(clips).sum().backward()
+    gradients = [parameter.grad for parameter in mine.network.backbone.parameters()]
+    assert all(gradient is not None for gradient in gradients)
+    assert any(gradient.abs().sum() > 0 for gradient in gradients)
+
+
+@pytest.mark.parametrize("way", ["weights", "statistics", "load_state_dict", "replaced"])
+def test_a_weight_that_changes_is_seen(way):
+    mine, clips = model(), clips_for("tiny")
+    mine.accelerate(Acceleration())
+    before = run(mine.embed_clips, clips)
+    head = mine.network.head
+    with torch.no_grad():
+        if way == "weights":
+            head.weight.mul_(2)
+        elif way == "statistics":
+            mine.network.backbone.stem[5].running_mean.add_(1)
+        elif way == "load_state_dict":
+            mine.network.load_state_dict(model().network.state_dict())
+            head.bias.add_(1)
+        else:
+            head.weight = nn.Parameter(head.weight * 2)
+    found = run(mine.embed_clips, clips)
+    assert torch.equal(found, run(mine.network, clips))
+    assert distance(found, before) > 1e-3
+    mine.accelerate(Acceleration())
+    fast = run(mine.embed_clips, clips)
+    assert not torch.equal(fast, found)
+    assert distance(fast, found) < 1e-5
+
+
+def test_in_training_mode_the_network_itself_runs():
+    mine, clips = model(), clips_for("tiny")
+    mine.accelerate(Acceleration())
+    norm = mine.network.backbone.stem[5].train()
+    before = norm.running_mean.clone()
+    run(mine.embed_clips, clips)
+    assert not torch.equal(norm.running_mean, before)
+    assert mine.eval() is mine
+    assert not norm.training
 
 
 def test_on_a_cpu_a_clip_does_not_depend_on_its_batch():

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from zsl_bench.cli.cache import cache
 from zsl_bench.cli.evaluate import evaluate
-from zsl_bench.clip_cache import ClipCache, ClipOutputs, Entry
+from zsl_bench.clip_cache import DIGESTS, ClipCache, ClipOutputs, Entry
 from zsl_bench.files import cache_dir, sha256_bytes
 
 DAY = 86_400
@@ -94,6 +94,7 @@ def test_verify_names_what_is_damaged_and_removes_it(tmp_path):
         (["--max-size", "1G"], 4),
         (["--max-size", "0"], 0),
         (["--max-size", "0.6K"], 1),
+        (["--max-size", "0.6 kB"], 1),
         (["--older-than", "0s", "--model", "new"], 2),
     ],
     ids=str,
@@ -106,11 +107,28 @@ def test_prune_removes_what_it_says(tmp_path, options, left):
     assert all(path.exists() for path in files)
     done = call("prune", "--folder", tmp_path, *options, "--yes")
     assert done.exit_code == 0
-    assert done.stdout.startswith(dry.stdout)
+    if "would remove" in dry.stdout:
+        amount = dry.stdout.removeprefix("would remove")
+        assert done.stdout.startswith(f"to remove:{amount}removed ")
+    else:
+        assert done.stdout == dry.stdout
     assert sum(path.exists() for path in files) == left
     assert not left or files[-1].exists() or "new" in options
     for path in files:
         assert path.parent.exists() == any(p.exists() for p in files if p.parent == path.parent)
+
+
+def test_prune_all_takes_the_digests_of_videos_too(tmp_path):
+    fill(tmp_path, "one", videos=1)
+    lines = tmp_path / DIGESTS / "a.digests"
+    lines.parent.mkdir()
+    lines.write_bytes(b"")
+    done = call("prune", "--folder", tmp_path, "--all", "--yes")
+    assert f"in 2 files of {tmp_path}, of one" in done.stdout.splitlines()[0]
+    assert list(tmp_path.rglob("*")) == [tmp_path / "keys"]
+    lines.parent.mkdir()
+    lines.write_bytes(b"")
+    assert "of no model" in call("prune", "--folder", tmp_path, "--all", "--yes").stdout
 
 
 def test_prune_asks(tmp_path):
@@ -127,10 +145,12 @@ def test_prune_asks(tmp_path):
     [
         (["prune"], "say what to remove"),
         (["prune", "--yes", "--dry-run"], "say what to remove"),
-        (["prune", "--older-than", "a while"], "unit of s, m, h, d, w"),
-        (["prune", "--older-than", "30"], "unit of"),
-        (["prune", "--max-size", "10X"], "unit of K, M, G, T"),
-        (["prune", "--max-size", "-1G"], "unit of"),
+        (["prune", "--older-than", "a while"], "units s, m, h, d, w, as in 30d"),
+        (["prune", "--older-than", "30"], "the units"),
+        (["prune", "--max-size", "10X"], "units K, M, G, T"),
+        (["prune", "--max-size", "-1G"], "the units"),
+        (["ls", "--folder", "not/there"], "there is no folder not/there"),
+        (["verify", "--folder", "not/there"], "there is no folder not/there"),
         (["ls", "--folder", __file__], "is a file"),
     ],
 )
@@ -158,7 +178,7 @@ def test_every_example_runs_on_an_empty_and_on_a_full_cache(name):
         ([], "", None),
         ([], "some/where", "some/where"),
         (["--cache"], None, "clips"),
-        (["--cache"], "some/where", "clips"),
+        (["--cache"], "some/where", "some/where"),
         (["--cache", "here"], "some/where", "here"),
         (["--cache=here"], None, "here"),
     ],

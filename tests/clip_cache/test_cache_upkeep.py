@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -10,10 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zsl_bench.clip_cache import (
+    DIGESTS,
     ClipCache,
     ClipOutputs,
     Entry,
+    FileDigests,
     PruneRule,
+    SeenFile,
     remove,
     summaries,
     to_prune,
@@ -64,7 +69,7 @@ def test_a_summary_counts_videos_once(tmp_path):
 
 def test_what_is_damaged_is_named(tmp_path):
     good, cut, flipped = (add(tmp_path, "a", number) for number in range(3))
-    foreign = good.with_name("z.safetensors")
+    foreign = good.with_name(f"{'9' * 20}-{'0' * 12}.safetensors")
     foreign.write_bytes(add(tmp_path, "b", 1).read_bytes())
     cut.write_bytes(cut.read_bytes()[:-1])
     flipped.write_bytes(flipped.read_bytes()[:-1] + b"\x7f")
@@ -79,6 +84,20 @@ def test_what_is_damaged_is_named(tmp_path):
     remove(tmp_path, [each.path for each in found.damaged])
     assert verify(tmp_path).damaged == ()
     assert good.exists()
+
+
+def test_files_of_others_are_left_alone(tmp_path):
+    own = add(tmp_path, "a", 1)
+    strangers = [own.with_name("model.safetensors"), tmp_path / "keys" / "mine" / own.name]
+    for path in strangers:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"weights")
+    found = verify(tmp_path)
+    assert (found.shards, found.damaged) == (1, ())
+    assert [each.path for each in to_prune(tmp_path, PruneRule(everything=True))] == [own]
+    remove(tmp_path, [own])
+    assert not own.exists()
+    assert [path.read_bytes() for path in strangers] == [b"weights"] * 2
 
 
 @pytest.mark.parametrize("content", ["", "[1]", "{}", '{"parts": 1}', '{"parts": {"run": []}}'])
@@ -143,3 +162,75 @@ def test_removing_takes_empty_keys_and_old_leavings(tmp_path):
     remove(tmp_path, [one, two, tmp_path / "gone"])
     assert not one.parent.exists()
     assert {path.name for path in two.parent.iterdir()} == {"key.json", ".y.part"}
+
+
+def test_everything_takes_the_digests_of_files_too(tmp_path, monkeypatch):
+    monkeypatch.setattr("zsl_bench.clip_cache.digests._SETTLED_NS", -(10**12))
+    shard = add(tmp_path, "a", 1)
+    folder = tmp_path / DIGESTS
+    video = tmp_path / "video.avi"
+    video.write_bytes(b"content")
+    FileDigests(folder).add([SeenFile.read(video)])
+    (lines,) = folder.iterdir()
+    killed, running = folder / ".x.digests.1.part", folder / ".y.digests.2.part"
+    for part in (killed, running):
+        part.write_bytes(b"half")
+    os.utime(killed, (0, 0))
+    for rule in (
+        PruneRule(model="a", everything=True), PruneRule(most_bytes=0), PruneRule(unused_for=0.0)
+    ):  # fmt: skip
+        assert [each.path for each in to_prune(tmp_path, rule, now=NOW)] == [shard]
+    going = to_prune(tmp_path, PruneRule(everything=True), now=NOW)
+    assert [(each.path, each.model) for each in going] == [(shard, "a"), (lines, None)]
+    remove(tmp_path, [each.path for each in going])
+    assert list(folder.iterdir()) == [running]
+    running.unlink()
+    remove(tmp_path, [])
+    assert not folder.exists()
+    assert summaries(tmp_path) == []
+
+
+def test_a_shard_that_comes_while_its_folder_goes_keeps_its_key(tmp_path, monkeypatch):
+    shard = add(tmp_path, "a", 1)
+    content, key_file = shard.read_bytes(), shard.parent / "key.json"
+    described = key_file.read_bytes()
+    removed = type(shard).rmdir
+
+    def too_late(folder):
+        shard.write_bytes(content)
+        removed(folder)
+
+    monkeypatch.setattr(type(shard), "rmdir", too_late)
+    remove(tmp_path, [shard])
+    assert key_file.read_bytes() == described
+    assert [each.model for each in summaries(tmp_path)] == ["a"]
+
+
+def test_all_can_be_done_while_everything_is_removed(tmp_path):
+    ended = threading.Event()
+
+    def prunes():
+        while not ended.wait(0.001):
+            remove(tmp_path, [each.path for each in to_prune(tmp_path, PruneRule(everything=True))])
+
+    pruning = threading.Thread(target=prunes)
+    pruning.start()
+    try:
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            for name in "ab":
+                parts = {"run": {"model": {"name": name}, "clip_policy": "paper-25"}}
+                kept = ClipOutputs(
+                    vectors=np.ones((1, 2), dtype=np.float32), weights=np.ones(1, dtype=np.int64)
+                )
+                cache = ClipCache(tmp_path, parts, pytest.fail)
+                cache.add([(Entry("0" * 64, None, None), kept)])
+                found = cache.find(Entry("0" * 64, None, None))
+                assert found is None or found.vectors.tolist() == [[1.0, 1.0]]
+            summaries(tmp_path)
+            assert verify(tmp_path).damaged == ()
+    finally:
+        ended.set()
+        pruning.join()
+    for shard in tmp_path.rglob("*.safetensors"):
+        assert (shard.parent / "key.json").is_file()

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from zsl_bench.clip_cache import ClipCache, ClipOutputs, Entry, verify
-from zsl_bench.clip_cache.shards import ShardError, read_shard
+from zsl_bench.clip_cache import cache as cache_module
+from zsl_bench.clip_cache.shards import ShardError, listed, read_shard
 from zsl_bench.errors import ResultError
 from zsl_bench.files import read_json, sha256_bytes, sha256_json
 
@@ -212,6 +213,48 @@ def test_a_writer_that_is_killed_leaves_only_whole_shards(tmp_path):
         assert cache.told == []
     assert not verify(tmp_path).damaged
     assert verify(tmp_path).shards >= 25
+
+
+def test_a_shard_of_another_key_under_a_name_seen_before_is_passed_over(tmp_path):
+    Opened(tmp_path / "cache").add([(entry(0), outputs(0))])
+    cache = Opened(tmp_path / "cache")
+    (path,) = cache.folder.glob("*.safetensors")
+    damage_foreign(path)
+    assert cache.find(entry(0)) is None
+    assert cache.find(entry(0)) is None
+    assert len(cache.told) == 1
+    assert "another key" in cache.told[0]
+
+
+def test_the_file_of_a_key_that_goes_while_a_shard_is_written_is_written_again(
+    tmp_path, monkeypatch
+):
+    cache = Opened(tmp_path)
+    written = cache_module.write_shard
+
+    def goes(path, key, kept):
+        written(path, key, kept)
+        (path.parent / "key.json").unlink()
+
+    monkeypatch.setattr(cache_module, "write_shard", goes)
+    cache.add([(entry(0), outputs(0))])
+    assert read_json(cache.folder / "key.json", what="key")["parts"] == PARTS
+
+
+def test_a_folder_that_goes_while_it_is_listed_holds_nothing(tmp_path, monkeypatch):
+    assert listed(tmp_path / "nowhere") == []
+    for name in ("b.x", "a.x", ".c.x", "d"):
+        (tmp_path / name).write_text("")
+    assert [path.name for path in listed(tmp_path, "*.x")] == [".c.x", "a.x", "b.x"]
+    assert listed(tmp_path / "d") == []
+
+    def gone(_path, _pattern):
+        yield tmp_path / "a.x"
+        raise FileNotFoundError
+
+    monkeypatch.setattr(type(tmp_path), "glob", gone)
+    assert listed(tmp_path) == []
+    assert Opened(tmp_path).entries == frozenset()
 
 
 def test_a_shard_that_changes_between_two_looks_does_not_loop(tmp_path):

@@ -7,12 +7,15 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from zsl_bench.clip_cache import FileDigests, FileStamp, SeenFile
 from zsl_bench.clip_cache import digests as module
 from zsl_bench.errors import ResultError
+
+SETTLED = module._SETTLED_NS
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +85,48 @@ def test_a_file_that_was_only_just_written_is_not_remembered(tmp_path, video, mo
     assert not remembered(tmp_path / "d", video).settled
     assert FileDigests(tmp_path / "d").known([video]) == [None]
     assert not (tmp_path / "d").exists()
+
+
+def test_times_in_steps_of_two_seconds_hide_no_change(tmp_path, video, monkeypatch):
+    monkeypatch.setattr(module, "_SETTLED_NS", SETTLED)
+    status = video.stat()
+    changed = max(status.st_mtime_ns, status.st_ctime_ns)
+    for seconds, settled in ((0.2, False), (2.5, False), (3.5, True)):
+        now = changed + int(seconds * 1e9)
+        monkeypatch.setattr(module.time, "time_ns", lambda now=now: now)
+        assert SeenFile.read(video).settled is settled
+
+
+def test_what_is_no_regular_file_is_not_read(tmp_path, video):
+    pipe = video.with_name("pipe")
+    os.mkfifo(pipe)
+    (video.parent / "link").symlink_to(pipe)
+    for path in (pipe, video.parent / "link", video.parent, Path(os.devnull)):
+        assert SeenFile.read(path) is None
+        with pytest.raises(OSError, match="no regular file"):
+            FileStamp.of(path)
+    seen = remembered(tmp_path / "d", video)
+    assert FileDigests(tmp_path / "d").known([pipe, video]) == [None, seen]
+    video.unlink()
+    os.mkfifo(video)
+    assert not seen.is_same(video)
+
+
+def test_a_folder_that_is_removed_between_two_steps_is_made_again(tmp_path, video, monkeypatch):
+    seen, made = SeenFile.read(video), []
+    make = Path.mkdir
+
+    def made_and_lost(path, *arguments, **more):
+        make(path, *arguments, **more)
+        made.append(path)
+        if len(made) == 1:
+            path.rmdir()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "mkdir", made_and_lost)
+        FileDigests(tmp_path / "d").add([seen])
+    assert made == [tmp_path / "d"] * 2
+    assert FileDigests(tmp_path / "d").known([video]) == [seen]
 
 
 def test_a_file_that_changes_while_it_is_read_has_no_digest(video, monkeypatch):

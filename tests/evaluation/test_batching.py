@@ -1,8 +1,6 @@
-"""Batches of clips: values and order as of one clip at a time, memory that runs out, compiling."""
+"""Batches of clips: values and order as of one clip at a time, and memory that runs out."""
 
 from __future__ import annotations
-
-import shutil
 
 import numpy as np
 import pytest
@@ -10,21 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zsl_bench.baselines.baseline import BaselineModel, NetworkConfig
-from zsl_bench.baselines.networks import create_network
-from zsl_bench.classes import class_set_from_names
-from zsl_bench.device import Accelerates, Acceleration
-from zsl_bench.errors import ModelError, ZslBenchError
-from zsl_bench.evaluation import evaluate
-from zsl_bench.evaluation.accelerate import batch_size_of, forward_of
-from zsl_bench.evaluation.batching import Batching, ClipBatcher
+from zsl_bench.errors import ModelError
+from zsl_bench.evaluation.batching import Batching, ClipBatcher, Fetched, Transfer
 from zsl_bench.evaluation.loading import LoadedVideo
-from zsl_bench.evaluation.settings import Settings
-from zsl_bench.model import ModelCard
-from zsl_bench.video import ClipSpec
 
 CPU = torch.device("cpu")
-CLASSES = class_set_from_names(("a", "b"), dataset="two", source="here")
 
 
 def video(position, clips, seed, *, length=4, side=3):
@@ -188,135 +176,118 @@ def test_outputs_of_the_wrong_kind_are_one_line(forward, line):
         made.add(video(0, 4, 0))
 
 
+def test_a_block_starts_with_whole_batches_again_and_nothing_is_told_twice():
+    told, short = [], Short(3, MemoryError())
+    made = batcher(short, 4, note=told.append)
+    for position in range(2):
+        made.add(video(position, 8, position))
+        made.flush()
+    assert short.sizes == [4, 2, 2, 2, 2] * 2
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("most", [2, 8])
+def test_a_model_that_writes_into_its_clips_is_not_run_again_on_what_it_left(most):
+    short = Short(most, MemoryError())
+    made = batcher(lambda clips: short(clips.add_(1)), 4)
+    if most == 8:
+        made.add(video(0, 4, 0))
+        assert list(made.flush()) == [0]
+        return
+    with pytest.raises(ModelError, match=r"written into its clips; give a smaller --batch-size"):
+        made.add(video(0, 4, 0))
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_a_model_that_keeps_its_last_clips_finds_them_as_they_were(padded):
+    kept = []
+
+    def forward(clips):
+        kept.append((clips, clips.clone()))
+        return rough(clips)
+
+    made = batcher(forward, 4, padded=padded)
+    for position, count in enumerate((4, 3, 6)):
+        made.add(video(position, count, position))
+    made.flush()
+    assert len(kept) == 4
+    assert all(torch.equal(handed, copied) for handed, copied in kept)
+    assert len(kept[-1][0]) == (4 if padded else 1)
+
+
+def test_padding_is_a_clip_of_the_batch():
+    seen = []
+    made = batcher(lambda clips: rough(seen.append(clips) or clips), 4, padded=True)
+    made.add(video(0, 2, 0))
+    made.flush()
+    (clips,) = seen
+    assert torch.equal(clips[2], clips[0])
+    assert torch.equal(clips[3], clips[0])
+    assert not torch.equal(clips[1], clips[0])
+
+
+class Late:
+    """An event of a card that is reached when somebody waits for it."""
+
+    def __init__(self, error=None):
+        self.error = error
+
+    def synchronize(self):
+        if self.error is not None:
+            raise self.error
+
+
+def test_outputs_on_their_way_are_fetched_when_the_next_batch_has_started(monkeypatch):
+    order = []
+
+    def fetch(_transfer, outputs):
+        place = [torch.zeros_like(part) for part in outputs]
+
+        class Event(Late):
+            def synchronize(self):
+                order.append("fetched")
+                for there, part in zip(place, outputs, strict=True):
+                    there.copy_(part)
+
+        return Fetched(parts=place, event=Event())
+
+    monkeypatch.setattr(Transfer, "fetch", fetch)
+    videos = [video(position, n, position) for position, n in enumerate((3, 7, 1, 5))]
+    made = batcher(lambda clips: rough(order.append("started") or clips), 4)
+    for each in videos:
+        made.add(each)
+    found = made.flush()
+    assert order == ["started"] + ["started", "fetched"] * 3 + ["fetched"]
+    for position, vector in one_by_one(videos, "mean").items():
+        np.testing.assert_allclose(found[position].vector, vector, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("error", "fix"),
+    [
+        (RuntimeError("CUDA error: unspecified launch failure\nCUDA kernel"), "mend the device"),
+        (torch.OutOfMemoryError("CUDA out of memory."), "smaller --batch-size"),
+    ],
+)
+@pytest.mark.parametrize("step", ["send", "fetch", "wait"])
+def test_what_a_device_fails_with_is_one_line(monkeypatch, error, fix, step):
+    def fails(*_args):
+        raise error
+
+    if step == "wait":
+        made_late = Fetched(parts=[], event=Late(error))
+        monkeypatch.setattr(Transfer, "fetch", lambda *_args: made_late)
+    else:
+        monkeypatch.setattr(Transfer, step, fails)
+    made = batcher(rough, 4)
+    with pytest.raises(ModelError, match=f"on cpu: CUDA .*{fix}") as caught:
+        made.add(video(0, 8, 0))
+    assert "\n" not in str(caught.value)
+
+
 def test_an_error_that_is_no_lack_of_memory_is_passed_on():
     def forward(clips):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     with pytest.raises(RuntimeError, match="cannot be multiplied"):
         batcher(forward, 1).add(video(0, 1, 0))
-
-
-class Hooked:
-    """A model with a faster form that is off by 1e-6, and that says how it was called."""
-
-    def __init__(self):
-        self.card = ModelCard(
-            name="hooked",
-            clip=ClipSpec(frames=16, size=8, short_side=10),
-            policy="first-16",
-            revision="1",
-            trained_on=(),
-            pretrained_on=(),
-        )
-        self.told, self.calls = [], []
-
-    def to(self, _device):
-        self.calls.append("to")
-        return self
-
-    def accelerate(self, options):
-        self.calls.append("accelerate")
-        self.told.append(options)
-
-    def embed_classes(self, classes):
-        return torch.eye(len(classes), 8)
-
-    def embed_clips(self, clips):
-        self.calls.append("embed")
-        return rough(clips)
-
-
-@pytest.mark.parametrize("inference", ["fast", "reference"])
-def test_a_model_with_the_hook_is_told_and_the_identity_says_it(colour_folder, tmp_path, inference):
-    model = Hooked()
-    (result,) = evaluate(
-        model, data={"mine": colour_folder}, protocols="full", workers=0, device="cpu",
-        inference=inference, precision="bf16",
-    )  # fmt: skip
-    assert isinstance(model, Accelerates)
-    assert model.calls[:2] == ["to", "accelerate"]
-    wanted = Acceleration(inference=inference, precision="bf16", device="cpu", compiled=False)
-    assert model.told == [wanted]
-    assert result.identity.get("inference") == ("fast" if inference == "fast" else None)
-    assert "compiled" not in result.identity
-
-
-def test_a_model_without_the_hook_has_one_identity(colour_model, colour_folder):
-    first, second = (
-        evaluate(
-            colour_model(), data={"mine": colour_folder}, protocols="full", workers=0,
-            device="cpu", inference=inference,
-        )[0]
-        for inference in ("fast", "reference")
-    )  # fmt: skip
-    assert first.identity == second.identity
-    assert "inference" not in first.identity
-
-
-def test_an_unknown_way_is_one_line():
-    with pytest.raises(ZslBenchError, match=r"inference 'fats': no such way; .*fast"):
-        Settings(inference="fats")
-
-
-def test_on_a_cpu_the_batch_is_chosen_without_running_the_model():
-    def forward(clips):
-        raise AssertionError
-
-    size = batch_size_of(forward, ClipSpec(), precision="fp32", device=CPU)
-    assert 1 <= size <= 8
-
-
-needs_compiler = pytest.mark.skipif(
-    not (shutil.which("g++") or shutil.which("c++")), reason="no C++ compiler"
-)
-
-
-@needs_compiler
-@pytest.mark.slow
-@pytest.mark.filterwarnings("default")
-def test_a_compiled_network_gives_the_same_vectors_for_every_batch():
-    tiny = BaselineModel(
-        create_network("r2plus1d_tiny", seed=0, dim=8),
-        config=NetworkConfig(family="e2e", network="r2plus1d_tiny", dim=8),
-        card=ModelCard(name="tiny", revision="1", trained_on=(), pretrained_on=()),
-    )
-    clips = torch.from_numpy(
-        np.random.default_rng(0).integers(0, 256, (6, 8, 3, 32, 32), dtype=np.uint8)
-    )
-    tiny.accelerate(Acceleration(compiled=True))
-    forward = forward_of(tiny, CLASSES, precision="fp32", device=CPU, compiled=True)
-    made = batcher(forward, 4, padded=True, keep_clips=True)
-    for position in range(2):
-        made.add(
-            LoadedVideo(
-                position=position,
-                frames=clips[3 * position : 3 * position + 3].flatten(0, 1),
-                slots=torch.arange(24).reshape(3, 8),
-                weights=torch.ones(3, dtype=torch.int64),
-            )
-        )
-    found = made.flush()
-    vectors = np.concatenate([found[position].clips for position in range(2)])
-    with torch.no_grad():
-        expected = tiny.network(clips).numpy()
-    assert np.linalg.norm(vectors - expected) < 1e-5 * np.linalg.norm(expected)
-
-
-class Unfit:
-    """A model that cannot be compiled, because it is no code that can be traced."""
-
-    card = ModelCard(name="unfit", revision="1", trained_on=(), pretrained_on=())
-
-    def embed_classes(self, classes):
-        return torch.eye(len(classes), 8)
-
-    def embed_clips(self, _clips):
-        raise TypeError("not for tracing")
-
-
-@needs_compiler
-@pytest.mark.filterwarnings("default")
-def test_a_failure_under_compile_says_what_to_leave_out():
-    forward = forward_of(Unfit(), CLASSES, precision="fp32", device=CPU, compiled=True)
-    with pytest.raises(ModelError, match=r"compile embed_clips of unfit: .*; leave --compile out"):
-        forward(torch.zeros(2, 4, 3, 8, 8))

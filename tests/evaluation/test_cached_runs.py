@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -10,11 +11,13 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+import zsl_bench
 from zsl_bench.clip_cache import digests, remove, summaries, verify
 from zsl_bench.datasets import open_dataset
 from zsl_bench.evaluation import evaluate, identity, runner
@@ -139,6 +142,46 @@ def test_new_videos_beside_known_ones_are_run(colour_model, place, run, write_vi
     assert result.environment["videos_from_cache"] == 5
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_known_block_behind_a_new_one_loses_nothing(
+    colour_model, place, run, write_video, workers
+):
+    given = {"workers": workers, "batch_size": 1, "policy": "first-16"}
+    for number in range(8):
+        path = place / "videos" / "red thing" / f"clip{number}.avi"
+        write_video(path, (210 - number, 30, 30), frames=5, size=(48, 32))
+    shutil.rmtree(place / "videos" / "green thing")
+    run(colour_model(), **given)
+    for number in range(8):
+        path = place / "videos" / "blue thing" / f"new{number}.avi"
+        write_video(path, (30, 30 + number, 200), frames=5, size=(48, 32))
+    _, ran = run(colour_model(), **given)
+    assert ran == 8, "a block of new videos, and then one of known ones"
+    result, ran = run(colour_model(), **given)
+    assert ran == 0
+    assert result.environment["videos_from_cache"] == 16
+
+
+def test_without_the_cache_no_vector_is_taken_that_came_from_it(colour_model, place):
+    given = {
+        "data": {"colours": place / "videos"}, "protocols": "full", "workers": 0, "batch_size": 4,
+    }  # fmt: skip
+    cached = {**given, "cache": place / "cache"}
+    evaluate(colour_model(), out=place / "first", **cached)
+    out, model = place / "out", colour_model()
+    (result,) = evaluate(model, out=out, **cached)
+    assert (model.clips_run, result.environment["videos_from_cache"]) == (0, 4)
+    (alone,) = evaluate(model, out=out, **given)
+    everything = model.clips_run
+    assert everything > 0
+    assert "videos_from_cache" not in alone.environment
+    for _ in range(2):
+        (again,) = evaluate(model, out=out, **cached)
+        evaluate(model, out=out, **given)
+    assert "videos_from_cache" not in again.environment, "the folder has vectors of its own"
+    assert model.clips_run == everything
+
+
 class Weighted(torch.nn.Module):
     """The colour model with one weight."""
 
@@ -210,15 +253,50 @@ def test_another_model_or_setting_never_hits(colour_model, place, run, card, set
         (identity, "resizer_id", lambda *_: "another resizer"),
         (identity, "package_versions", lambda: {"torch": "99"}),
         (identity, "source_digest", lambda _: "sha256:other"),
+        (identity, "package_digest", lambda _: "0" * 64),
         (runner, "arithmetic_of", lambda _: "cpu with 77 threads"),
+        (runner, "card_name", lambda _: "another card"),
     ],
-    ids=["decoder", "resizer", "versions", "code", "device"],
+    ids=["decoder", "resizer", "versions", "code", "package", "device", "card"],
 )
 def test_other_tools_never_hit(colour_model, place, run, monkeypatch, changed):
     _, all_clips = run(colour_model())
     monkeypatch.setattr(*changed)
     assert run(colour_model())[1] == all_clips
     assert run(colour_model())[1] == 0
+
+
+def test_the_digest_of_a_package_covers_names_and_contents(tmp_path):
+    assert Path(zsl_bench.__file__).resolve().parent == identity._PACKAGE
+    digests_of = set()
+    for name, content in (("a.py", "1"), ("a.py", "2"), ("b.py", "2"), ("more/c.py", "")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+        (tmp_path / "notes.txt").write_text(content)
+        identity.package_digest.cache_clear()
+        digests_of.add(identity.package_digest(tmp_path))
+    assert len(digests_of) == 4
+    two, nothing = (hashlib.sha256(content).hexdigest() for content in (b"2", b""))
+    text = f'[["a.py","{two}"],["b.py","{two}"],["more/c.py","{nothing}"]]'
+    assert identity.package_digest(tmp_path) == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_a_cards_name_counts_where_there_is_one(monkeypatch):
+    def fails(_):
+        raise RuntimeError("no driver")
+
+    parts = {"model": {"weights": "revision:1", "pooling": "mean"}, "manifest": {}}
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"card {device.index}")
+    assert identity.card_name(torch.device("cpu")) is None
+    named = identity.card_name(torch.device("cuda:1"))
+    assert named == "card 1"
+    made = [
+        identity.clip_parts(parts, None, arithmetic="cuda", card=each)
+        for each in (None, named, "other")
+    ]
+    assert [each.get("card") for each in made] == [None, "card 1", "other"]
+    monkeypatch.setattr(torch.cuda, "get_device_name", fails)
+    assert identity.card_name(torch.device("cuda")) is None
 
 
 def test_pooling_batch_size_and_workers_are_no_part_of_the_key(colour_model, place, run):
@@ -378,19 +456,40 @@ def test_a_cache_that_cannot_be_written_is_told_once_and_done_without(colour_mod
 
 
 def test_processes_that_share_a_run_share_the_cache(colour_model, place, run, monkeypatch):
-    first, _ = run(colour_model())
+    """Each of two processes runs a block of two videos, one of which is in the cache."""
+    alone, all_clips = run(colour_model(), cache=None)
+    known = place / "known"
+    for name in ("red thing", "green thing"):
+        (known / name).mkdir(parents=True)
+        shutil.copy(place / "videos" / name / "clip0.avi", known / name)
+    _, known_clips = run(colour_model(), data=known)
     given = {
         "data": {"colours": place / "videos"}, "protocols": "full", "out": place / "shared",
-        "cache": place / "cache", "workers": 0, "batch_size": 4, "share": True,
+        "cache": place / "cache", "workers": 0, "batch_size": 7, "share": True,
     }  # fmt: skip
+
+    class LeavesAfterABlock(Notes):
+        def keep(self, videos: int) -> None:
+            super().keep(videos)
+            raise KeyboardInterrupt
+
     models = [colour_model(), colour_model()]
     monkeypatch.setenv("WORLD_SIZE", "2")
-    for rank in (1, 0):
-        monkeypatch.setenv("RANK", str(rank))
-        results = evaluate(models[rank], **given)
-    assert [model.clips_run for model in models] == [0, 0]
-    assert results[0].scores == first.scores
-    assert results[0].environment["videos_from_cache"] == 4, "counted by whoever ran the block"
+    monkeypatch.setenv("RANK", "1")
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(models[1], progress=LeavesAfterABlock(), **given)
+    (one,) = summaries(place / "cache")
+    assert one.videos == 3
+    monkeypatch.setenv("RANK", "0")
+    told = Notes()
+    (result,) = evaluate(models[0], progress=told, **given)
+    assert (told.done, told.kept) == (4, 2), "it ran the block that the other process left"
+    assert all(0 < model.clips_run < all_clips - known_clips for model in models)
+    assert sum(model.clips_run for model in models) == all_clips - known_clips
+    assert result.scores == alone.scores
+    assert result.environment["videos_from_cache"] == 2, "counted by whoever ran the block"
+    (whole,) = summaries(place / "cache")
+    assert whole.videos == 4
 
 
 MODEL = """

@@ -39,6 +39,7 @@ def dataset(tmp_path, write_video):
 
 def assert_same(video, expected):
     assert video.reason == expected.get("reason")
+    assert video.decoder == expected.get("decoder")
     for name in ("frames", "slots", "weights"):
         mine, plain = getattr(video, name), expected.get(name)
         assert (mine is None) == (plain is None)
@@ -55,6 +56,12 @@ def test_videos_come_in_the_order_asked_for_as_one_process_would_load_them(worke
         assert_same(video, dataset[video.position])
         seen.append(video.position)
     assert seen == order
+    assert dataset.decoded == {"pyav": len(order) - 1}
+
+
+def test_no_video_is_larger_than_the_most_that_is_reckoned_with(dataset):
+    sizes = [dataset[p]["frames"].numpy().nbytes for p in range(10) if p != 4]
+    assert max(sizes) <= dataset.most_bytes == 5 * 8 * 3 * 16 * 16 * 4
 
 
 def test_what_is_held_is_never_written_over(dataset):

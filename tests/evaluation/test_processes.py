@@ -65,7 +65,7 @@ def test_processes_of_a_machine_share_its_processors():
     assert Processes(size=1).workers(None, "cuda") == alone
     assert Processes(size=64, local_size=1).workers(None, "cuda") == alone
     assert Processes(size=2, local_size=2).workers(None, "cuda") == max(alone // 2, 1)
-    assert Processes(size=999, local_size=999).workers(None, "cuda") == 1
+    assert Processes(size=999, local_size=999).workers(None, "cuda", item_bytes=10**12) == 0
     assert Processes(size=2, local_size=2).workers(0, "cuda") == 0
     assert Processes(size=2, local_size=2).workers(3, "cpu") == 3
 

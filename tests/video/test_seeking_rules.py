@@ -131,7 +131,9 @@ def test_parameters_that_the_header_has_are_harmless(make_video):
 @given(st.binary(max_size=60))
 def test_whatever_is_in_a_packet_has_an_answer(packet):
     header = bytes([1, 66, 0, 10, 255, 225, 0, 4, 103, 66, 0, 10])
-    stream = StreamParameters(counter_bits=4, order_bits=4, pictures={})
+    stream = StreamParameters(
+        counter_bits=4, order_bits=4, pictures={}, listed=frozenset(), arithmetic=True
+    )
     assert PacketJudge(header, stream)(packet) in Content
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import av
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from zsl_bench.errors import VideoError
@@ -21,11 +21,15 @@ FILES = {
     "flat.mp4": {"g": "250", "bf": "3", "b-pyramid": "none", "weightp": "2", **STEADY},
     "slices.mp4": {"g": "48", "bf": "5", "slices": "2", "b-pyramid": "strict", **STEADY},
     "vlc.mkv": {"g": "250", "bf": "2", "coder": "vlc", **STEADY},
+    "ultrafast.mkv": {"g": "250", "preset": "ultrafast", "bf": "2", **STEADY},
     "temporal.mkv": {"g": "250", "bf": "3", "direct-pred": "temporal", **STEADY},
     "smoothed.mp4": {"g": "250", "bf": "3", "deblock": "2,-2", "refs": "4", **STEADY},
     "open.mp4": {"g": "12", "bf": "3", "x264-params": "open-gop=1", **STEADY},
     "groups.mp4": {"g": "24", "bf": "3", **STEADY},
 }
+
+
+NO_ARITHMETIC = ("vlc.mkv", "ultrafast.mkv")
 
 
 def made(name, make_video):
@@ -50,6 +54,31 @@ def assert_same(path, wanted):
     for (_, mine), (_, theirs) in zip(one[0], other[0], strict=True):
         np.testing.assert_array_equal(mine, theirs)
     assert one[1:] == other[1:]
+
+
+def textured(path, options):
+    """Encode a window that moves over noise, with fresh noise in it: much in every block."""
+    random = np.random.default_rng(0)
+    noise = random.integers(0, 256, (16, 48, 3), np.uint8).repeat(4, 0).repeat(4, 1)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for left in range(48):
+            image = np.ascontiguousarray(noise[:, 2 * left : 2 * left + 96])
+            image[:32, :32] = random.integers(0, 256, (8, 8, 3)).repeat(4, 0).repeat(4, 1)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def counts_alike_twice(path, wanted):
+    """Tell whether a damaged file decodes alike twice, which FFmpeg does not promise."""
+    one, other = (outcome(path, wanted, skip=False) for _ in range(2))
+    if isinstance(one, str) or isinstance(other, str):
+        return one == other
+    same = len(one[0]) == len(other[0]) and one[1:] == other[1:]
+    pairs = zip(one[0], other[0], strict=False)
+    return same and all(np.array_equal(mine[1], theirs[1]) for mine, theirs in pairs)
 
 
 @pytest.fixture
@@ -86,8 +115,11 @@ def test_spare_packets_are_those_that_the_encoder_calls_so(name, make_video):
     packets, judge = packets_of(made(name, make_video))
     contents = [judge(bytes(packet)) for packet in packets]
     spare = [content is Content.SPARE for content in contents]
-    assert spare == [not is_referred(packet) for packet in packets]
-    assert sum(spare) >= 12
+    if name in NO_ARITHMETIC:
+        assert not any(spare)
+    else:
+        assert spare == [not is_referred(packet) for packet in packets]
+        assert sum(spare) >= 12
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -109,7 +141,8 @@ def test_only_what_is_needed_is_decoded(name, make_video, decoded):
     outcome(path, [40, 41, 42, 43], skip=True)
     before = {packet.pts for packet in packets if not is_referred(packet)}
     shown = sorted(packet.pts for packet in packets)
-    assert not before & set(decoded) & set(shown[:40])
+    unneeded = before & set(shown[:40])
+    assert unneeded & set(decoded) == (unneeded if name in NO_ARITHMETIC else set())
     assert set(shown[40:44]) <= set(decoded)
 
 
@@ -127,7 +160,10 @@ def test_the_end_of_a_file_is_found_where_its_last_frames_are_left_out(name, mak
 
 
 @settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=160,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.data(), st.sampled_from(sorted(FILES)), st.booleans())
 def test_damage(make_video, tmp_path, data, name, spare_only):
@@ -142,8 +178,26 @@ def test_damage(make_video, tmp_path, data, name, spare_only):
         damaged[at] ^= data.draw(st.integers(1, 255))
     path = tmp_path / name
     path.write_bytes(damaged)
-    wanted = data.draw(st.sets(st.integers(0, 50), min_size=1))
-    assert_same(path, sorted(wanted))
+    wanted = sorted(data.draw(st.sets(st.integers(0, 50), min_size=1)))
+    assume(counts_alike_twice(path, wanted))
+    assert_same(path, wanted)
+
+
+@pytest.mark.parametrize("name", ["vlc.mkv", "ultrafast.mkv", "pyramid.mp4"])
+def test_damage_in_a_frame_that_no_other_needs(name, tmp_path):
+    source = textured(tmp_path / f"whole-{name}", FILES[name])
+    packets, _ = packets_of(source)
+    spare = [packet for packet in packets if not is_referred(packet) and packet.size > 40]
+    random = np.random.default_rng(0)
+    path = tmp_path / name
+    for _ in range(80):
+        packet = spare[random.integers(len(spare))]
+        damaged = bytearray(source.read_bytes())
+        damaged[packet.pos + random.integers(14, packet.size)] ^= random.integers(1, 256)
+        path.write_bytes(damaged)
+        wanted = [40, 41, 44, 47]
+        if counts_alike_twice(path, wanted):
+            assert_same(path, wanted)
 
 
 @pytest.mark.parametrize("name", ["pyramid.mp4", "vlc.mkv", "smoothed.mp4"])

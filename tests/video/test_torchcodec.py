@@ -13,7 +13,14 @@ import pytest
 
 from zsl_bench.errors import VideoError, ZslBenchError
 from zsl_bench.evaluation.settings import Settings
-from zsl_bench.video import ClipSpec, VideoReader, clip_policy, decoder_id, load_clips
+from zsl_bench.video import (
+    ClipSpec,
+    VideoReader,
+    clip_policy,
+    decoder_id,
+    load_clips,
+    torchcodec_reader,
+)
 from zsl_bench.video.decoders import PYAV, TORCHCODEC, TORCHCODEC_CUDA, UnsureError, open_reader
 
 SPEC = ClipSpec(frames=4, size=32, short_side=36, dtype="float32")
@@ -299,6 +306,49 @@ def test_a_gpu_that_is_missing_is_one_line(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ZslBenchError, match="no CUDA device"):
         decoder_id(TORCHCODEC_CUDA)
+
+
+@needs_torchcodec
+def test_a_gpu_that_does_not_decode_is_one_line(monkeypatch):
+    import torch
+    from torchcodec.decoders import VideoDecoder
+
+    def fails(self, *args, **options):
+        raise RuntimeError("\n  No CUDA interface.\nmany\nlines")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(VideoDecoder, "__init__", fails)
+    torchcodec_reader._cuda_failure.cache_clear()
+    with pytest.raises(ZslBenchError, match=r"does not decode.*No CUDA interface\.;?") as caught:
+        decoder_id(TORCHCODEC_CUDA)
+    assert "\n" not in str(caught.value)
+    torchcodec_reader._cuda_failure.cache_clear()
+
+
+@needs_torchcodec
+def test_the_file_that_a_gpu_is_tried_with_decodes():
+    from torchcodec.decoders import VideoDecoder
+
+    file = torchcodec_reader._small_file()
+    assert VideoDecoder(file)[:].shape == (4, 3, 256, 256)
+    assert len(file) < 10_000
+
+
+@needs_torchcodec
+@pytest.mark.parametrize(
+    "found", ["CUDA out of memory. Tried to allocate", "CUDA error: an illegal memory access"]
+)
+def test_a_gpu_that_fails_is_not_made_up_for(found, make_video, monkeypatch):
+    from torchcodec.decoders import VideoDecoder
+
+    def fails(self, *args, **options):
+        raise RuntimeError(found)
+
+    path = made("b-frames.mp4", make_video)
+    for step in ("get_frames_at", "__init__"):
+        monkeypatch.setattr(VideoDecoder, step, fails)
+        with pytest.raises(RuntimeError, match="CUDA"):
+            clips(path, TORCHCODEC)
 
 
 def test_pyav_imports_no_torchcodec(make_video):

@@ -82,10 +82,15 @@ class BaselineModel:
         self.network.to(device)
         return self
 
+    def eval(self) -> BaselineModel:
+        """Put the network in evaluation mode and return the model."""
+        self.network.eval()
+        return self
+
     def accelerate(self, options: Acceleration, /) -> None:
         """Embed clips by a faster copy of the network as it is now, or by itself again.
 
-        Call it again after the weights change.
+        The copy is used without gradients and in evaluation mode, until a weight changes.
         """
         fast = options.inference == "fast"
         self._fast = FastNetwork(self.network, options) if fast else None
@@ -124,7 +129,8 @@ class BaselineModel:
         Args:
             clips: ``(B, T, 3, H, W)``, RGB levels 0 to 255, uint8 or floating point.
         """
-        vectors: Tensor = (self._fast or self.network)(clips)
+        fast = self._fast if self._fast and self._fast.stands_for(self.network) else None
+        vectors: Tensor = (fast or self.network)(clips)
         return vectors
 
     def features(self, clips: Tensor, /) -> Tensor:

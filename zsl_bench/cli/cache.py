@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _BYTES = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_BYTES |= {f"{unit}B": size for unit, size in _BYTES.items() if unit}
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -29,12 +30,14 @@ def _amount(units: Mapping[str, int]) -> Callable[..., float | None]:
     def read(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
         if value is None:
             return None
-        parts = re.fullmatch(r"(\d+(?:\.\d+)?)([A-Za-z]?)", value)
+        parts = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", value)
         known = {unit.casefold(): size for unit, size in units.items()}
         if parts is None or parts[2].casefold() not in known:
             named = ", ".join(unit for unit in units if unit)
             raise click.BadParameter(
-                f"{value!r} is no number with a unit of {named}", ctx=ctx, param=param
+                f"{value!r} is no number with one of the units {named}, as in {param.metavar}",
+                ctx=ctx,
+                param=param,
             )
         return float(parts[1]) * known[parts[2].casefold()]
 
@@ -93,7 +96,9 @@ def verify(*, folder: Path, removes: bool, as_json: bool) -> None:
     found = clip_cache.verify(folder)
     if removes and found.damaged:
         clip_cache.remove(folder, [each.path for each in found.damaged])
-    if as_json:
+    if not (as_json or found.shards):
+        click.echo(f"no clips are kept in {folder}")
+    elif as_json:
         damaged = [{"path": str(each.path), "reason": each.reason} for each in found.damaged]
         print_json({"files": found.shards, "size": found.size, "damaged": damaged})
     else:
@@ -114,11 +119,11 @@ def _tell(found: Verification, *, removes: bool) -> None:
 @cache.command("prune", epilog="Example: zsl-bench cache prune --older-than 30d --yes")
 @cache_folder_option
 @click.option(
-    "--older-than", callback=_amount(_SECONDS), metavar="DURATION",
+    "--older-than", callback=_amount(_SECONDS), metavar="30d",
     help="Files unused for that long: 30d, 12h.",
 )  # fmt: skip
 @click.option(
-    "--max-size", callback=_amount(_BYTES), metavar="SIZE",
+    "--max-size", callback=_amount(_BYTES), metavar="10G",
     help="The longest unused files, until this is left: 10G, 500M.",
 )  # fmt: skip
 @click.option("--model", metavar="NAME", help="Only files of this model; alone, all of them.")
@@ -150,21 +155,25 @@ def prune(
         everything=everything,
     )
     going = clip_cache.to_prune(folder, rule)
-    click.echo(_going(going, folder))
+    click.echo(_going(going, folder, would=dry_run))
     if not going or dry_run:
         return
     if not yes:
         click.confirm("Remove?", abort=True, err=True)
     clip_cache.remove(folder, [each.path for each in going])
-    click.echo("removed")
+    click.echo(f"removed {count(len(going), 'file')}")
 
 
-def _going(files: list[ShardFile], folder: Path) -> str:
+def _going(files: list[ShardFile], folder: Path, *, would: bool) -> str:
+    from zsl_bench.clip_cache import DIGESTS
+
     if not files:
         return f"nothing to remove from {folder}"
-    models = ", ".join(sorted({each.model or "?" for each in files}))
+    shards = [each for each in files if each.path.parent.name != DIGESTS]
+    models = ", ".join(sorted({each.model or "?" for each in shards})) or "no model"
     size = _size(sum(each.size for each in files))
-    return f"{size} in {count(len(files), 'file')} of {folder}, of {models}"
+    verb = "would remove" if would else "to remove:"
+    return f"{verb} {size} in {count(len(files), 'file')} of {folder}, of {models}"
 
 
 def _described(each: KeySummary) -> dict[str, object]:

@@ -14,6 +14,7 @@ from zsl_bench.clip_cache.shards import (
     ClipOutputs,
     Entry,
     ShardError,
+    listed,
     read_header,
     read_shard,
     write_shard,
@@ -30,6 +31,7 @@ KEYS, DIGESTS = "keys", "digests"
 
 KEY_FILE = "key.json"
 _OPEN_SHARDS = 32
+_OTHER_KEY = "it belongs to another key"
 
 
 class ClipCache:
@@ -96,19 +98,24 @@ class ClipCache:
             self._places.setdefault(entry, path)
 
     def _write(self, path: Path, outputs: Sequence[tuple[Entry, ClipOutputs]]) -> None:
+        self._write_key()
+        write_shard(path, self.key, outputs)
+        # Another process may have taken the folder for an empty one and removed the key's file.
+        self._write_key()
+
+    def _write_key(self) -> None:
         if not (self.folder / KEY_FILE).exists():
             write_json(self.folder / KEY_FILE, {"key": self.key, "parts": self._parts})
-        write_shard(path, self.key, outputs)
 
     def _index(self) -> None:
         self._places = {}
-        for path in sorted(self.folder.glob(f"*{SUFFIX}")):
+        for path in listed(self.folder, f"*{SUFFIX}"):
             if path in self._bad:
                 continue
             try:
                 header = read_header(path)
                 if header.key != self.key:
-                    self._pass_over(path, "it belongs to another key")
+                    self._pass_over(path, _OTHER_KEY)
                     continue
             except (ShardError, OSError) as error:
                 self._pass_over(path, _reason(error))
@@ -121,9 +128,12 @@ class ClipCache:
             self._open.move_to_end(path)
             return self._open[path]
         try:
-            _, outputs = read_shard(path)
+            header, outputs = read_shard(path)
         except (ShardError, OSError) as error:
             self._pass_over(path, _reason(error))
+            return None
+        if header.key != self.key:
+            self._pass_over(path, _OTHER_KEY)
             return None
         with suppress(OSError):
             os.utime(path)

@@ -6,8 +6,10 @@ off by a crash is no line. What is lost costs the time of hashing again and noth
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 import time
 import uuid
 from contextlib import suppress
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from zsl_bench.clip_cache.shards import listed
 from zsl_bench.errors import ResultError
 from zsl_bench.files import atomic_write, sha256_file
 
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
 _SUFFIX = ".digests"
 _MOST_FILES = 32
-_SETTLED_NS = 100_000_000
+_SETTLED_NS = 3_000_000_000
 _LINE = re.compile(rb"([0-9a-f]{64}) (\d+) (-?\d+) (-?\d+) (\d+) (.+)")
 
 
@@ -51,9 +54,11 @@ class FileStamp:
         """Look at a file.
 
         Raises:
-            OSError: It cannot be looked at.
+            OSError: It cannot be looked at, or is no regular file: reading a pipe may never end.
         """
         status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "no regular file", str(path))
         return cls(
             path=os.path.join(_resolved(os.path.dirname(path)), path.name),  # noqa: PTH118, PTH120
             size=status.st_size,
@@ -70,7 +75,8 @@ class SeenFile:
     Attributes:
         stamp: What changes when the file does.
         sha256: SHA-256 of its bytes, in hex.
-        settled: Whether it was last changed long enough ago for the stamp to show the next change.
+        settled: Whether it was last changed long enough ago for the stamp to show the next change;
+            some file systems count in steps of two seconds.
     """
 
     stamp: FileStamp
@@ -129,15 +135,22 @@ class FileDigests:
         if not lines:
             return
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with self._own.open("ab") as stream:
-                stream.write(lines)
+            try:
+                self._append(lines)
+            except FileNotFoundError:
+                # Another process may have removed the folder between two steps.
+                self._append(lines)
         except OSError as error:
             raise ResultError(
                 f"write {self._own}",
                 found=error.strerror or str(error),
                 fix="free some space or choose another place",
             ) from error
+
+    def _append(self, lines: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._own.open("ab") as stream:
+            stream.write(lines)
 
     def tidy(self) -> None:
         """Join the files of many processes in one; what a running one adds later may be lost."""
@@ -154,7 +167,7 @@ class FileDigests:
                     path.unlink()
 
     def _files(self) -> list[Path]:
-        return sorted(self._folder.glob(f"*{_SUFFIX}"))
+        return listed(self._folder, f"*{_SUFFIX}")
 
     def _read(self, wanted: set[bytes] | None) -> Iterator[SeenFile]:
         for path in self._files():

@@ -88,6 +88,14 @@ class ShardHeader:
         return sum(count for _, count in self.counts)
 
 
+def listed(folder: Path, pattern: str = "*") -> list[Path]:
+    """Return what a folder holds, in order of name; nothing where it is gone or no folder."""
+    try:
+        return sorted(folder.glob(pattern))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def write_shard(path: Path, key: str, outputs: Sequence[tuple[Entry, ClipOutputs]]) -> None:
     """Write a shard atomically.
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zsl_bench.clip_cache.cache import KEY_FILE, KEYS
-from zsl_bench.clip_cache.shards import SUFFIX, Entry, ShardError, read_header, read_shard
+from zsl_bench.clip_cache.cache import DIGESTS, KEY_FILE, KEYS
+from zsl_bench.clip_cache.shards import (
+    SUFFIX,
+    Entry,
+    ShardError,
+    listed,
+    read_header,
+    read_shard,
+)
 from zsl_bench.errors import ResultError
-from zsl_bench.files import read_json, sha256_json
+from zsl_bench.files import atomic_write, read_json, sha256_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +26,8 @@ if TYPE_CHECKING:
 
 _PART = ".*.part"
 _PART_SECONDS = 86_400.0
+_KEY_NAME = re.compile("[0-9a-f]{64}")
+_SHARD_NAME = re.compile(r"\d{20}-[0-9a-f]{12}" + re.escape(SUFFIX))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +65,7 @@ class ShardFile:
 
     Attributes:
         path: The file.
-        model: Name of its key's model, or None.
+        model: Name of its key's model, or None; digests of video files have no model.
         size: Bytes.
         last_used: When it was written or last read from, seconds since 1970.
     """
@@ -102,7 +112,7 @@ class PruneRule:
         unused_for: Seconds since it was last used.
         most_bytes: Size that is to be left, the longest unused going first.
         model: Only files of the model of this name count, and without another rule all go.
-        everything: All files.
+        everything: All files; without a model also the digests of video files.
     """
 
     unused_for: float | None = None
@@ -114,26 +124,29 @@ class PruneRule:
 def summaries(root: Path) -> list[KeySummary]:
     """Return what a cache holds, key by key, the last used first."""
     found = [_summary(folder) for folder in _folders(root)]
-    return sorted(found, key=lambda each: (-each.last_used, each.key))
+    return sorted(
+        (each for each in found if each.size), key=lambda each: (-each.last_used, each.key)
+    )
 
 
 def verify(root: Path) -> Verification:
     """Read every shard and check its digest and key."""
     shards, size, damaged = 0, 0, []
     for folder in _folders(root):
-        if (folder / KEY_FILE).exists() and not _key_file(folder):
+        if _key_file(folder) == {}:
             damaged.append(Damage(path=folder / KEY_FILE, reason="it does not give its key"))
-        for path in sorted(folder.glob(f"*{SUFFIX}")):
+        for path in _shards(folder):
+            length = 0
             try:
                 length = path.stat().st_size
                 header, _ = read_shard(path)
                 reason = None if header.key == folder.name else "it belongs to another key"
             except ShardError as error:
-                length, reason = 0, str(error)
+                reason = str(error)
             except FileNotFoundError:
                 continue
             except OSError as error:
-                length, reason = 0, error.strerror or str(error)
+                reason = error.strerror or str(error)
             shards, size = shards + 1, size + length
             if reason is not None:
                 damaged.append(Damage(path=path, reason=reason))
@@ -141,7 +154,7 @@ def verify(root: Path) -> Verification:
 
 
 def to_prune(root: Path, rule: PruneRule, *, now: float | None = None) -> list[ShardFile]:
-    """Return the shards that a rule lets go, the longest unused first.
+    """Return the files that a rule lets go, the longest unused first.
 
     Args:
         root: Folder of the cache.
@@ -161,6 +174,8 @@ def to_prune(root: Path, rule: PruneRule, *, now: float | None = None) -> list[S
         if rule.everything or alone or old or too_much > 0:
             going.append(each)
             too_much -= each.size
+    if rule.everything and rule.model is None:
+        going += _files(listed(root / DIGESTS, "[!.]*"), None)
     return going
 
 
@@ -173,29 +188,49 @@ def remove(root: Path, paths: Iterable[Path]) -> None:
     for path in paths:
         with suppress(OSError):
             path.unlink()
-    for folder in _folders(root):
-        for part in folder.glob(_PART):
+    for folder in (*_folders(root), root / DIGESTS):
+        for part in listed(folder, _PART):
             with suppress(OSError):
                 if time.time() - part.stat().st_mtime > _PART_SECONDS:
                     part.unlink()
-        if not any(path.name != KEY_FILE for path in folder.iterdir()):
-            with suppress(OSError):
-                (folder / KEY_FILE).unlink(missing_ok=True)
-                folder.rmdir()
+        if not any(path.name != KEY_FILE for path in listed(folder)):
+            with suppress(OSError, ResultError):
+                _remove_folder(folder)
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove a folder without shards; where one is written meanwhile, the key's file stays."""
+    key_file = folder / KEY_FILE
+    content = key_file.read_bytes() if key_file.exists() else None
+    key_file.unlink(missing_ok=True)
+    try:
+        folder.rmdir()
+    except OSError:
+        if content is not None and folder.is_dir() and not key_file.exists():
+            with atomic_write(key_file) as stream:
+                stream.write(content)
 
 
 def _folders(root: Path) -> list[Path]:
-    keys = root / KEYS
-    return sorted(path for path in keys.iterdir() if path.is_dir()) if keys.is_dir() else []
+    named = (path for path in listed(root / KEYS) if _KEY_NAME.fullmatch(path.name))
+    return [path for path in named if path.is_dir()]
 
 
-def _key_file(folder: Path) -> dict[str, Any]:
-    """Return all that makes a key, or nothing where its file does not give it."""
+def _shards(folder: Path) -> list[Path]:
+    """Return the shards of a key by their names; other files are none of the cache's."""
+    return [path for path in listed(folder) if _SHARD_NAME.fullmatch(path.name)]
+
+
+def _key_file(folder: Path) -> dict[str, Any] | None:
+    """Return all that makes a key: nothing where its file does not give it, None without a file."""
     try:
         parts = read_json(folder / KEY_FILE, what="key file")["parts"]
         if isinstance(parts, dict) and sha256_json(parts) == folder.name:
             return parts
-    except (ResultError, ValueError, KeyError, TypeError):
+    except ResultError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+    except (ValueError, KeyError, TypeError):
         pass
     return {}
 
@@ -211,24 +246,30 @@ def _described(parts: dict[str, Any]) -> tuple[str | None, str | None]:
 def _shard_files(root: Path, model: str | None) -> list[ShardFile]:
     files = []
     for folder in _folders(root):
-        name, _ = _described(_key_file(folder))
+        name, _ = _described(_key_file(folder) or {})
         if model is not None and name != model:
             continue
-        for path in folder.glob(f"*{SUFFIX}"):
-            with suppress(OSError):
-                status = path.stat()
-                files.append(
-                    ShardFile(path=path, model=name, size=status.st_size, last_used=status.st_mtime)
-                )
+        files += _files(_shards(folder), name)
+    return files
+
+
+def _files(paths: Iterable[Path], model: str | None) -> list[ShardFile]:
+    files = []
+    for path in paths:
+        with suppress(OSError):
+            status = path.stat()
+            files.append(
+                ShardFile(path=path, model=model, size=status.st_size, last_used=status.st_mtime)
+            )
     return files
 
 
 def _summary(folder: Path) -> KeySummary:
-    parts = _key_file(folder)
+    parts = _key_file(folder) or {}
     name, policy = _described(parts)
     clips: dict[Entry, int] = {}
     shards = damaged = 0
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
+    for path in _shards(folder):
         try:
             header = read_header(path)
         except FileNotFoundError:
@@ -243,7 +284,7 @@ def _summary(folder: Path) -> KeySummary:
         for entry, count in header.counts:
             clips.setdefault(entry, count)
     statuses = []
-    for path in folder.iterdir():
+    for path in listed(folder):
         with suppress(OSError):
             statuses.append(path.stat())
     return KeySummary(

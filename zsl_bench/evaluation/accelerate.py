@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from zsl_bench.device import (
-    Accelerates,
+    LEAST_BATCH,
     Acceleration,
     choose_batch_size,
     exact_fp32,
     fitting_batch_size,
+    is_accelerating,
     is_out_of_memory,
 )
 from zsl_bench.errors import ModelError
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from zsl_bench.model import Model, ZeroShotModel
     from zsl_bench.video import ClipSpec
 
+_Made = TypeVar("_Made")
+
 
 def accelerate(model: Model, settings: Settings, device: torch.device) -> None:
     """Tell a model that can be accelerated how it is about to be run.
@@ -35,14 +38,15 @@ def accelerate(model: Model, settings: Settings, device: torch.device) -> None:
     Raises:
         ModelError: The model's code fails.
     """
-    if isinstance(model, Accelerates):
+    asked = f"accelerate() of {model.card.name}"
+    if is_accelerating(model):
         options = Acceleration(
             inference=settings.inference,
             precision=settings.precision,
             device=device.type,
             compiled=settings.compile,
         )
-        guarded(partial(model.accelerate, options), f"accelerate() of {model.card.name}")
+        guarded(partial(model.accelerate, options), asked)
 
 
 def forward_of(
@@ -90,28 +94,40 @@ def _compiled(
 ) -> Callable[[Tensor], Tensor]:
     """Return a function compiled by ``torch.compile``, on CUDA with graphs.
 
-    A graph writes every output to the same place, so what it returns is copied.
+    A graph writes every output to the same place, so what it returns is copied. Where it fails, the
+    model is run as it is: if that fails too, it is told instead.
     """
     import torch
 
     graphs = device.type == "cuda"
     mode = "reduce-overhead" if graphs else "default"
-    fast = torch.compile(call, dynamic=False, mode=mode)
+    compiling = partial(torch.compile, call, dynamic=False, mode=mode)
+    fast = _compiling(compiling, asked)
 
     def run(clips: Tensor) -> Tensor:
         if graphs:
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-        try:
-            output: object = guarded(partial(fast, clips), asked)
-        except ModelError as error:
-            if error.__cause__ is None or is_out_of_memory(error):
-                raise
-            fix = "leave --compile out"
-            raise ModelError(f"compile {asked}", found=error.found, fix=fix) from error.__cause__
+        plain = partial(guarded, partial(call, clips), asked)
+        output: object = _compiling(partial(fast, clips), asked, plain)
         copied = output.clone() if graphs and isinstance(output, torch.Tensor) else output
         return cast("Tensor", copied)
 
     return run
+
+
+def _compiling(
+    step: Callable[[], _Made], asked: str, plain: Callable[[], object] | None = None
+) -> _Made:
+    """Run a step of compiling; a failure that the plain model does not share says so."""
+    try:
+        return guarded(step, asked)
+    except ModelError as error:
+        if error.__cause__ is None or is_out_of_memory(error):
+            raise
+        if plain is not None:
+            plain()
+        fix = "leave --compile out"
+        raise ModelError(f"compile {asked}", found=error.found, fix=fix) from error.__cause__
 
 
 def batch_size_of(
@@ -124,6 +140,8 @@ def batch_size_of(
 ) -> int:
     """Return how many clips go through a model at once: on CUDA measured, else by the machine.
 
+    Where the card does not hold two clips, it is the least batch, which is then run in halves.
+
     Args:
         forward: The model, not compiled.
         spec: The clips that it wants.
@@ -131,14 +149,26 @@ def batch_size_of(
         device: Where it is.
         measured: Measure where that can be done; several processes leave it out, since they must
             agree and their cards may differ.
+
+    Raises:
+        ModelError: The model fails for another reason than a lack of memory.
     """
     if device.type != "cuda" or not measured:
         pixels = spec.frames * spec.size**2
         return choose_batch_size(device.type, pixels=pixels)
     import torch
 
-    with exact_fp32(precision):
-        one, two = (_peak(forward, spec, clips, device) for clips in (1, 2))
+    try:
+        with exact_fp32(precision):
+            one, two = (
+                guarded(partial(_peak, forward, spec, clips, device), f"measure {clips} clips")
+                for clips in (1, 2)
+            )
+    except ModelError as error:
+        if not is_out_of_memory(error):
+            raise
+        torch.cuda.empty_cache()
+        return LEAST_BATCH
     memory = torch.cuda.get_device_properties(device).total_memory
     return fitting_batch_size(one=one, two=two, memory=memory)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from zsl_bench.device import is_out_of_memory
 from zsl_bench.errors import ModelError
-from zsl_bench.model import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zsl_bench.evaluation.loading import LoadedVideo
+
+_Made = TypeVar("_Made")
 
 
 @dataclass(kw_only=True)
@@ -56,8 +58,8 @@ class Batching:
     Attributes:
         batch_size: Clips in a full batch.
         device: Where the model is.
-        padded: Fill a batch that is not full with clips of zeros, whose outputs are dropped, so
-            that a compiled model meets one shape.
+        padded: Fill a batch that is not full with its first clip, whose further outputs are
+            dropped, so that a compiled model meets one shape.
         note: Told once, in one line, when batches turn out too large for the memory.
     """
 
@@ -72,7 +74,7 @@ class ClipBatcher:
 
     On CUDA the outputs of a batch are fetched after the next one has been started, and frames are
     copied to the card beside the batch that runs. A batch that does not fit the memory is run in
-    halves, and so are all behind it.
+    halves, and so are those behind it until the next flush.
 
     Args:
         forward: Clips ``(B, T, 3, H, W)`` on the device to outputs ``(B, D)``.
@@ -98,7 +100,8 @@ class ClipBatcher:
         self._keep_clips = keep_clips
         self._limit = batching.batch_size
         self._transfer = Transfer(batching.device)
-        self._clips: Tensor | None = None
+        self._told = False
+        self._clips: list[Tensor] = []
         self._owners: list[_Pending] = []
         self._late: tuple[Fetched, list[_Pending]] | None = None
         self._finished: dict[int, PooledVideo] = {}
@@ -109,48 +112,48 @@ class ClipBatcher:
         return self._batching.device.type == "cuda"
 
     def add(self, video: LoadedVideo) -> None:
-        """Queue a video's clips, running every batch that becomes full."""
+        """Queue a video's clips, running every batch that becomes full.
+
+        Raises:
+            ModelError: The model or the device fails, or an output has the wrong shape.
+        """
         assert video.frames is not None  # noqa: S101
         assert video.slots is not None  # noqa: S101
         assert video.weights is not None  # noqa: S101
-        frames, slots = self._transfer.send(video.frames, video.slots)
+        sending = partial(self._transfer.send, video.frames, video.slots)
+        frames, slots = self._device_does(sending, "move a video's frames")
         weights = video.weights.numpy().astype(np.float64)
         pending = _Pending(position=video.position, weights=weights)
         done = 0
         while done < len(slots):
             part = slots[done : done + self._batching.batch_size - len(self._owners)]
-            self._gather(frames, part)
+            gathering = partial(_gathered, frames, part)
+            self._clips.append(self._device_does(gathering, "gather clips"))
             self._owners += [pending] * len(part)
             done += len(part)
             if len(self._owners) == self._batching.batch_size:
                 self._run()
 
     def flush(self) -> dict[int, PooledVideo]:
-        """Run what is left and return the pooled videos by manifest position."""
+        """Run what is left and return the pooled videos by manifest position.
+
+        Raises:
+            ModelError: As :meth:`add` does.
+        """
         if self._owners:
             self._run()
         self._collect()
+        self._limit = self._batching.batch_size
         finished, self._finished = self._finished, {}
         return finished
 
-    def _gather(self, frames: Tensor, slots: Tensor) -> None:
-        """Put the frames of some clips behind the clips of the batch."""
-        import torch
-
-        if self._clips is None:
-            shape = (self._batching.batch_size, slots.shape[1], *frames.shape[1:])
-            self._clips = torch.zeros(shape, dtype=frames.dtype, device=frames.device)
-        start = len(self._owners)
-        place = self._clips[start : start + len(slots)].flatten(0, 1)
-        torch.index_select(frames, 0, slots.flatten(), out=place)
-
     def _run(self) -> None:
-        assert self._clips is not None  # noqa: S101
         owners, self._owners = self._owners, []
-        if self._batching.padded:
-            self._clips[len(owners) :].zero_()
-        outputs = self._fitting(self._clips, len(owners))
-        fetched = self._transfer.fetch(outputs)
+        parts, self._clips = self._clips, []
+        missing = self._batching.batch_size - len(owners) if self._batching.padded else 0
+        joining = partial(_joined, parts, missing)
+        outputs = self._fitting(self._device_does(joining, "join clips"), len(owners))
+        fetched = self._device_does(partial(self._transfer.fetch, outputs), "fetch outputs")
         self._collect()
         self._late = fetched, owners
         if not fetched.on_its_way:
@@ -174,8 +177,10 @@ class ClipBatcher:
         """Return the outputs of clips, or None where they take more memory than there is.
 
         Raises:
-            ModelError: A single clip does, or the outputs do not fit the clips.
+            ModelError: A single clip does, the clips were written to and cannot be run again, or
+                the outputs do not fit the clips.
         """
+        written = clips._version
         try:
             outputs: object = self._forward(clips)
         except (RuntimeError, MemoryError, ModelError) as error:
@@ -183,6 +188,12 @@ class ClipBatcher:
                 raise
             if len(clips) == 1:
                 raise self._too_large(error) from error
+            if clips._version != written:
+                raise ModelError(
+                    f"run {len(clips)} clips again in halves, which were too many for the memory",
+                    found="a model that has written into its clips",
+                    fix="give a smaller --batch-size, or use operations that are not in place",
+                ) from error
             return None
         return self._checked(outputs, len(clips))
 
@@ -196,11 +207,12 @@ class ClipBatcher:
 
     def _shrink(self, size: int) -> None:
         """Halve the batches from here on, after a batch of that size did not fit."""
-        if self._limit == self._batching.batch_size:
+        if not self._told:
             self._batching.note(
                 f"a batch of {size} clips is too large for the memory of {self._batching.device}: "
-                "it is run in halves, and so are those behind it; a smaller --batch-size saves that"
+                "such batches are run in halves; a smaller --batch-size saves that"
             )
+        self._told = True
         self._limit = (size + 1) // 2
         self._transfer.give_back()
 
@@ -225,7 +237,8 @@ class ClipBatcher:
         if self._late is None:
             return
         (fetched, owners), self._late = self._late, None
-        for row, owner in zip(fetched.rows(), owners, strict=True):
+        rows = self._device_does(fetched.rows, "run a batch of clips")
+        for row, owner in zip(rows, owners, strict=True):
             owner.rows.append(row)
             if len(owner.rows) == len(owner.weights):
                 outputs_of_video = np.stack(owner.rows)
@@ -234,6 +247,32 @@ class ClipBatcher:
                     clips=outputs_of_video.astype(np.float32) if self._keep_clips else None,
                     weights=owner.weights,
                 )
+
+    def _device_does(self, step: Callable[[], _Made], asked: str) -> _Made:
+        """Run a step of one's own on the device; what it fails with becomes one line."""
+        try:
+            return step()
+        except (RuntimeError, MemoryError) as error:
+            said = [line.strip() for line in str(error).splitlines() if line.strip()]
+            short = is_out_of_memory(error)
+            raise ModelError(
+                f"{asked} on {self._batching.device}",
+                found=said[0][:200] if said else type(error).__name__,
+                fix="give a smaller --batch-size" if short else "mend the device, or try another",
+            ) from error
+
+
+def _gathered(frames: Tensor, slots: Tensor) -> Tensor:
+    """Return clips ``(b, T, ...)`` of a video's frames, ``slots`` being ``(b, T)``."""
+    return frames.index_select(0, slots.flatten()).view(*slots.shape, *frames.shape[1:])
+
+
+def _joined(parts: Sequence[Tensor], missing: int) -> Tensor:
+    """Return the clips of a batch in one tensor, and behind them the first one again."""
+    import torch
+
+    padding = [parts[0][:1].expand(missing, *parts[0].shape[1:])] if missing else []
+    return torch.cat([*parts, *padding])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -254,13 +293,9 @@ class Fetched:
         return self.event is not None
 
     def rows(self) -> NDArray[np.float64]:
-        """Return the outputs ``(B, D)`` when they are there.
-
-        Raises:
-            ModelError: The device failed in the meantime.
-        """
+        """Return the outputs ``(B, D)`` when they are there."""
         if self.event is not None:
-            guarded(self.event.synchronize, "run a batch of clips")
+            self.event.synchronize()
         return np.concatenate([part.numpy().astype(np.float64) for part in self.parts])
 
 

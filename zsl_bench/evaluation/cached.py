@@ -13,7 +13,7 @@ from zsl_bench.evaluation.batching import PooledVideo, pool
 from zsl_bench.evaluation.loading import LoadedVideo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from zsl_bench.clip_cache import ClipCache, FileDigests
     from zsl_bench.evaluation.loading import VideoDataset
@@ -56,6 +56,7 @@ class HashedVideos:
         self.manifest = dataset.manifest
         self.policy = dataset.policy
         self.spec = dataset.spec
+        self.decoded = dataset.decoded
         self._known = known
         self._kept = kept
 
@@ -136,15 +137,16 @@ class CachedVideos:
             del self._fresh[video.position]
         return decoded
 
-    def add(self, fresh: Mapping[int, PooledVideo]) -> None:
-        """Keep the outputs of videos that were run, and the digests of all that were hashed.
+    def add(self, positions: Iterable[int], fresh: Mapping[int, PooledVideo]) -> None:
+        """Keep the outputs of a block's videos that were run, and the digests of those hashed.
 
         A cache that cannot be written is told once, and done without from then on.
 
         Args:
+            positions: The videos of the block. Another block may be finished before this one.
             fresh: Videos that were run, by position, with their clips.
         """
-        seen, self._fresh = self._fresh, {}
+        seen = {p: self._fresh.pop(p) for p in positions if p in self._fresh}
         if not self._writes:
             return
         outputs = [

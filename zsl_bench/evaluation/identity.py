@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zsl_bench.device import Accelerates
+from zsl_bench.device import is_accelerating
 from zsl_bench.files import sha256_file, sha256_json
 from zsl_bench.model import is_scoring, is_versioned, source_digest
 from zsl_bench.provenance import package_versions
@@ -13,12 +15,15 @@ from zsl_bench.video import clip_policy, decoder_id, resizer_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+
+    import torch
 
     from zsl_bench.classes import ClassSet
     from zsl_bench.evaluation.settings import Settings
     from zsl_bench.model import Model
     from zsl_bench.videos import Manifest
+
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def run_identity(
@@ -67,7 +72,7 @@ def run_identity(
 
 def _inference(model: Model, settings: Settings) -> dict[str, Any]:
     """Return what else the arithmetic of a model depends on; nothing for the network as written."""
-    fast = settings.inference == "fast" and isinstance(model, Accelerates)
+    fast = settings.inference == "fast" and is_accelerating(model)
     return {
         **({"inference": "fast"} if fast else {}),
         **({"compiled": True} if settings.compile else {}),
@@ -103,17 +108,19 @@ def run_key(run: dict[str, Any], classes: ClassSet | None, *, batches: str) -> s
 
 
 def clip_parts(
-    run: dict[str, Any], classes: ClassSet | None, *, arithmetic: str
+    run: dict[str, Any], classes: ClassSet | None, *, arithmetic: str, card: str | None = None
 ) -> dict[str, Any] | None:
     """Return what the outputs of a video's clips depend on apart from the video.
 
     That is the identity of the run without its videos and without how clips are pooled, and what
     :func:`run_key` adds, except for the size of a batch, which only changes how sums are rounded.
+    Outputs outlive a version of this package, so that its code counts as well.
 
     Args:
         run: The identity of the run.
         classes: The classes, for a model that scores them itself; else None.
         arithmetic: Kind of device, and on a CPU its threads.
+        card: Name of the graphics card, or None.
 
     Returns:
         None for an unversioned model.
@@ -126,7 +133,28 @@ def clip_parts(
         "versions": package_versions(),
         "classes": classes.fingerprint if classes is not None else None,
         "arithmetic": arithmetic,
+        "package": package_digest(_PACKAGE),
+        **({"card": card} if card else {}),
     }
+
+
+@lru_cache(maxsize=4)
+def package_digest(folder: Path) -> str:
+    """Return the SHA-256 of the names and contents of a package's Python files."""
+    files = sorted(path for path in folder.rglob("*.py") if path.is_file())
+    return sha256_json([(path.relative_to(folder).as_posix(), sha256_file(path)) for path in files])
+
+
+def card_name(device: torch.device) -> str | None:
+    """Return the name of the graphics card, or None where the device is none or does not tell."""
+    import torch
+
+    if device.type != "cuda":
+        return None
+    try:
+        return torch.cuda.get_device_name(device)
+    except (RuntimeError, AssertionError):
+        return None
 
 
 def file_stamps(manifest: Manifest) -> list[tuple[str, int | None, int | None]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from zsl_bench.errors import VideoError
 from zsl_bench.evaluation.buffers import BufferedDataset, FrameBuffers
@@ -32,6 +35,7 @@ class LoadedVideo:
         slots: ``(K, T)`` int64, for each unique clip its frames.
         weights: ``(K,)`` int64, how often the policy repeats each clip.
         reason: Why the video is unreadable, or None.
+        decoder: What decoded the file, one of ``DECODERS``; None where nothing did.
         seen: With a cache of clips, the file's digest; without frames and reason the outputs of
             the video's clips are kept there.
     """
@@ -41,16 +45,22 @@ class LoadedVideo:
     slots: Tensor | None = None
     weights: Tensor | None = None
     reason: str | None = None
+    decoder: str | None = None
     seen: SeenFile | None = None
 
 
 class VideoDataset:
-    """A map-style dataset for torch's ``DataLoader``: manifest positions to loaded videos."""
+    """A map-style dataset for torch's ``DataLoader``: manifest positions to loaded videos.
+
+    Attributes:
+        decoded: How many videos :func:`load_videos` handed out by what decoded them.
+    """
 
     def __init__(
         self, manifest: Manifest, policy: ClipPolicy, spec: ClipSpec, decoder: str = PYAV
     ) -> None:
         self.decoder = decoder
+        self.decoded: Counter[str] = Counter()
         self.manifest = manifest
         self.policy = policy
         self.spec = spec
@@ -58,6 +68,12 @@ class VideoDataset:
     def __len__(self) -> int:
         """Return the number of videos."""
         return len(self.manifest.videos)
+
+    @property
+    def most_bytes(self) -> int:
+        """Bytes of a video's frames at most, which is where no clips share any."""
+        spec, frames = self.spec, self.policy.clips * self.policy.frames
+        return frames * 3 * spec.size**2 * np.dtype(spec.dtype).itemsize
 
     def reads(self, position: int) -> bool:
         """Say whether the video at a position can be read."""
@@ -85,6 +101,7 @@ class VideoDataset:
             "frames": torch.from_numpy(clips.frames),
             "slots": torch.from_numpy(clips.slots),
             "weights": torch.from_numpy(clips.weights),
+            "decoder": clips.decoder,
         }
 
 
@@ -128,4 +145,7 @@ def load_videos(
             item = next_item(items, workers)
         except StopIteration:
             return
-        yield LoadedVideo(**item)
+        video = LoadedVideo(**item)
+        if video.decoder is not None:
+            dataset.decoded[video.decoder] += 1
+        yield video

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from zsl_bench.device import choose_device
 from zsl_bench.errors import ZslBenchError
-from zsl_bench.workers import choose_workers
+from zsl_bench.workers import VIDEO_BYTES, choose_workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import torch
 
@@ -88,9 +88,25 @@ class Processes:
         torch.cuda.set_device(chosen)
         return chosen
 
-    def workers(self, asked: int | None, device_type: str) -> int:
-        """Return how many processes decode for this one: those asked for, or a fair share."""
-        return choose_workers(asked, device_type, sharing=self.local_size)
+    def workers(
+        self,
+        asked: int | None,
+        device_type: str,
+        *,
+        item_bytes: int = VIDEO_BYTES,
+        note: Callable[[str], None] | None = None,
+    ) -> int:
+        """Return how many processes decode for this one: those asked for, or a fair share.
+
+        Args:
+            asked: How many were asked for; None to choose.
+            device_type: Where the model runs.
+            item_bytes: Bytes of a video's frames, at most.
+            note: Told in a line where memory is short.
+        """
+        return choose_workers(
+            asked, device_type, sharing=self.local_size, item_bytes=item_bytes, note=note
+        )
 
     @contextmanager
     def told_in_turn(self) -> Iterator[None]:

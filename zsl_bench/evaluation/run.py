@@ -171,7 +171,7 @@ class _Running:
         fresh = self._batcher.flush() if block.runs else {}
         done = _block(self._manifest, positions, {**block.found, **fresh}, block.reasons)
         if self._cache is not None:
-            self._cache.add(fresh)
+            self._cache.add(positions, fresh)
         self._store.save(number, replace(done, from_cache=len(block.found)))
         self._progress.keep(len(positions) if self._store.keeps else 0)
 

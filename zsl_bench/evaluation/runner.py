@@ -12,13 +12,13 @@ import numpy as np
 
 from zsl_bench.assessment.scored import ClassColumns, array_digest
 from zsl_bench.clip_cache import DIGESTS, ClipCache, FileDigests
-from zsl_bench.device import arithmetic_of, device_description, exact_fp32
+from zsl_bench.device import arithmetic_of, device_description, exact_fp32, use_device
 from zsl_bench.errors import ModelError
 from zsl_bench.evaluation.accelerate import accelerate, batch_size_of, forward_of
 from zsl_bench.evaluation.assemble import check_unreadable
 from zsl_bench.evaluation.batching import Batching, ClipBatcher
 from zsl_bench.evaluation.cached import CachedVideos, Kept
-from zsl_bench.evaluation.identity import clip_parts, file_stamps, run_identity, run_key
+from zsl_bench.evaluation.identity import card_name, clip_parts, file_stamps, run_identity, run_key
 from zsl_bench.evaluation.loading import VideoDataset
 from zsl_bench.evaluation.processes import Processes
 from zsl_bench.evaluation.run import run_videos
@@ -35,7 +35,7 @@ from zsl_bench.model import (
     weights_identity,
 )
 from zsl_bench.video import clip_policy
-from zsl_bench.video.decoders import TORCHCODEC_CUDA
+from zsl_bench.video.decoders import PYAV, TORCHCODEC_CUDA
 
 if TYPE_CHECKING:
     import torch
@@ -76,6 +76,7 @@ class Runner:
     Raises:
         ModelError: The model does not fit the clip policy, or several processes are to share the
             videos with no place where the vectors are kept.
+        ZslBenchError: The device cannot be used.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Runner:
         self.digest = self.weights["weights"]
         self._dim: int | None = None
         self._told_uncached = False
+        self._told_short = False
         if self.processes.size > 1 and (out is None or not is_versioned(self.digest)):
             raise ModelError(
                 f"evaluate {model.card.name} in {self.processes.size} processes",
@@ -107,6 +109,7 @@ class Runner:
                 if out is None
                 else "state a revision in the model's card, or run one process",
             )
+        use_device(device)
         for method, arguments in (("eval", ()), ("to", (device,))):
             call = getattr(model, method, None)
             if callable(call):
@@ -193,11 +196,11 @@ class Runner:
         )
         batch_size = settings.batch_size or self._batch_size(manifest.classes)
         store = self._store(manifest, identity, batch_size)
-        asked = 0 if settings.decoder == TORCHCODEC_CUDA else settings.workers
-        workers = self.processes.workers(asked, self.device.type)
+        videos = VideoDataset(manifest, self.policy, self.model.card.clip, settings.decoder)
+        workers = self._workers(videos, progress)
         started = time.perf_counter()
         batcher = self._batcher(manifest.classes, batch_size, progress)
-        dataset = self._dataset(manifest, identity, progress)
+        dataset = self._cached(videos, identity, progress)
         vectors = self._vectors(dataset, batcher, store, workers=workers, progress=progress)
         if vectors is None:
             return None
@@ -212,6 +215,7 @@ class Runner:
             environment={
                 **self._environment(batch_size, workers, seconds),
                 **({"videos_from_cache": vectors.from_cache} if vectors.from_cache else {}),
+                **_decoded(videos, progress),
             },
         )
 
@@ -242,6 +246,7 @@ class Runner:
             stamps=file_stamps(manifest),
             block=block_size(batch_size, self.policy.clips),
             keep_clips=self.settings.keep_clips,
+            takes_cached=self.settings.cache is not None,
         )
 
     def _batch_size(self, classes: ClassSet) -> int:
@@ -275,15 +280,29 @@ class Runner:
             keep_clips=settings.keep_clips or settings.cache is not None,
         )
 
-    def _dataset(
-        self, manifest: Manifest, identity: dict[str, Any], progress: Progress
+    def _workers(self, videos: VideoDataset, progress: Progress) -> int:
+        """Return how many processes decode; a shortage of memory is told once."""
+        asked = 0 if videos.decoder == TORCHCODEC_CUDA else self.settings.workers
+        told: list[str] = []
+        workers = self.processes.workers(
+            asked, self.device.type, item_bytes=videos.most_bytes, note=told.append
+        )
+        if told and not self._told_short:
+            progress.note(told[0])
+        self._told_short = self._told_short or bool(told)
+        return workers
+
+    def _cached(
+        self, dataset: VideoDataset, identity: dict[str, Any], progress: Progress
     ) -> VideoDataset | CachedVideos:
-        dataset = VideoDataset(manifest, self.policy, self.model.card.clip, self.settings.decoder)
         root = self.settings.cache
         if root is None:
             return dataset
+        manifest = dataset.manifest
         classes = manifest.classes if is_scoring(self.model) else None
-        parts = clip_parts(identity, classes, arithmetic=arithmetic_of(self.device))
+        parts = clip_parts(
+            identity, classes, arithmetic=arithmetic_of(self.device), card=card_name(self.device)
+        )
         if parts is None:
             if not self._told_uncached:
                 name = self.model.card.name
@@ -321,6 +340,20 @@ class Runner:
 
     def _width(self, classes: ClassSet) -> int | None:
         return len(classes) if is_scoring(self.model) else self._dim
+
+
+def _decoded(videos: VideoDataset, progress: Progress) -> dict[str, Any]:
+    """Return what decoded the videos in this process, where it was asked to be another than PyAV.
+
+    Videos that an earlier run, another process or the cache has done are not among them.
+    """
+    if videos.decoder == PYAV:
+        return {}
+    left = videos.decoded[PYAV]
+    if left:
+        total = videos.decoded.total()
+        progress.note(f"{left} of {total} videos were decoded by {PYAV}, not {videos.decoder}")
+    return {"decoded_by_this_process": dict(sorted(videos.decoded.items()))}
 
 
 def _check_class_matrix(matrix: np.ndarray, classes: ClassSet, model: str) -> None:

@@ -159,6 +159,8 @@ class VectorStore:
         keep_clips: Keep the vectors of the clips as well. A block that was kept without them is
             then not finished, and one that was kept with them serves a run that wants none.
             Blocks on disk give them back one at a time; without a folder none are kept.
+        takes_cached: Whether a block with videos from a cache of clip outputs is finished. Where it
+            is not, all vectors are those that a run alone would give.
 
     Attributes:
         folder: Where the blocks are; None where nothing is kept.
@@ -175,6 +177,7 @@ class VectorStore:
         stamps: Sequence[object],
         block: int,
         keep_clips: bool = False,
+        takes_cached: bool = True,
     ) -> None:
         self.folder: Path | None = None
         if folder is not None and key is not None:
@@ -182,6 +185,7 @@ class VectorStore:
         self._memory: dict[int, VideoVectors] = {}
         self._stamps = stamps
         self._keep_clips = keep_clips and folder is not None
+        self._takes_cached = takes_cached
         self.keeps = self.folder is not None
         self.block = block
         self.num_blocks = -(-len(stamps) // block)
@@ -209,6 +213,8 @@ class VectorStore:
         """
         found = self._read(block) if self.folder else None
         if found is None or len(found.readable) != len(self.positions(block)):
+            return False
+        if found.from_cache and not self._takes_cached:
             return False
         if any(reads(self.positions(block)[i]) for i in found.reasons):
             return False

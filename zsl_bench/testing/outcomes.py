@@ -16,6 +16,7 @@ from zsl_bench.testing.rules import (
     classes_permute,
     classes_subset,
     copies_score_as_one,
+    faster_form_agrees,
     input_is_untouched,
     interface_is_met,
     random_state_is_untouched,
@@ -42,6 +43,7 @@ _OF_FINITE = (
     copies_score_as_one,
     classes_permute,
     classes_subset,
+    faster_form_agrees,
 )
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from zsl_bench.device import is_accelerating
 from zsl_bench.errors import ModelError, ZslBenchError, listing
-from zsl_bench.model import ModelCard, check_is_model, is_scoring
+from zsl_bench.model import ModelCard, check_is_model, is_scoring, state_digest
 from zsl_bench.testing.trial import BATCH
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ TOLERANCE = 1e-4
 """Relative difference that two ways of computing one vector may have."""
 REPEAT_TOLERANCE = 1e-6
 """The same for two equal calls on a CPU."""
+FAST_TOLERANCE = 1e-5
+"""The same for a model's faster form and its reference."""
 
 _COPIES = 3
 _BOUNDS = {"cosine": (-1.0, 1.0), "probabilities": (0.0, 1.0)}
@@ -232,6 +235,28 @@ def classes_subset(trial: Trial) -> None:
     _expect_by_class(trial, order, "a subset of the classes")
 
 
+@_rule
+def faster_form_agrees(trial: Trial) -> None:
+    """A faster form gives the reference's numbers, keeps the weights and can be undone."""
+    if not is_accelerating(trial.model):
+        return
+    before = _state(trial)
+    trial.accelerate("reference")
+    reference = _numpy(trial.run(trial.clips))
+    trial.accelerate("fast")
+    fast = _numpy(trial.run(trial.clips))
+    changed = _state(trial) != before
+    trial.accelerate("reference")
+    undone = _numpy(trial.run(trial.clips))
+    if changed or _state(trial) != before:
+        raise _Seen("another state_dict()", "accelerate a copy, and leave the weights alone")
+    fix = "take only steps that give the same numbers in fp32"
+    _expect_equal(fast, reference, "fast and reference", fix, FAST_TOLERANCE)
+    tolerance = REPEAT_TOLERANCE if trial.device == "cpu" else TOLERANCE
+    fix = "let accelerate with inference='reference' undo what 'fast' did"
+    _expect_equal(undone, reference, "reference before and after fast", fix, tolerance)
+
+
 RULES: tuple[Rule, ...] = (
     interface_is_met,
     card_is_complete,
@@ -248,6 +273,7 @@ RULES: tuple[Rule, ...] = (
     copies_score_as_one,
     classes_permute,
     classes_subset,
+    faster_form_agrees,
 )
 """Every rule, in the order in which they are checked."""
 
@@ -275,6 +301,11 @@ def _expect_equal(
     difference = float((np.linalg.norm(seen - expected, axis=1) / lengths).max())
     if not difference <= tolerance:
         raise _Seen(f"{what} differ by {difference:.2g} of a vector's length", fix)
+
+
+def _state(trial: Trial) -> str:
+    state_dict = getattr(trial.model, "state_dict", None)
+    return state_digest(state_dict()) if callable(state_dict) else ""
 
 
 def _extremes(trial: Trial) -> Observed:

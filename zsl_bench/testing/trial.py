@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zsl_bench.classes import ClassSet, class_set_from_names
-from zsl_bench.device import exact_fp32
+from zsl_bench.device import Acceleration, exact_fp32
 from zsl_bench.model import guarded, is_scoring
 
 if TYPE_CHECKING:
@@ -96,6 +96,13 @@ class Trial:
     def embedded(self) -> Observed:
         """One call with the classes, for a model that embeds them."""
         return self.embed(self.classes)
+
+    def accelerate(self, inference: str) -> None:
+        """Tell a model that has a faster form to be ``fast`` or the ``reference``, in fp32."""
+        import torch
+
+        kind = torch.device(self.device).type
+        self.model.accelerate(Acceleration(inference=inference, device=kind))
 
     def run(self, clips: Tensor, classes: ClassSet | None = None) -> Observed:
         """Hand clips ``(B, T, 3, S, S)`` to ``embed_clips`` or ``score``."""

@@ -85,7 +85,10 @@ class VideoReader:
         Args:
             path: The video file.
             skip: Whether frames that are not wanted may go undecoded where those that are keep
-                their numbers (:mod:`.skipping`). What is handed out is the same either way.
+                their numbers (:mod:`.skipping`). What is handed out is the same either way, save
+                for H.264 without arithmetic coding with a damaged packet before a key frame: what
+                FFmpeg keeps of the broken block then gets into a frame behind it only where
+                everything is decoded.
         """
         self.path = Path(path)
         self._begin(skip=skip)

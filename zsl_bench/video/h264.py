@@ -32,7 +32,9 @@ class Content(Enum):
     Attributes:
         START: One frame that needs nothing before it, as does all that follows it.
         FRAME: One frame.
-        SPARE: One frame that no other is made from.
+        SPARE: One frame that no other is made from, and that leaves nothing behind in a decoder
+            even where its blocks are damaged. FFmpeg keeps what it read of a broken block that is
+            not coded arithmetically, and adds it to a block of a later frame.
         DOUBT: Something else, or damaged, or not what follows the packet before.
     """
 
@@ -58,7 +60,6 @@ class PacketJudge:
             stream: What is in it.
         """
         self.order: int | None = None
-        self._header = header
         self._width = (header[4] & 3) + 1
         self._stream = stream
         self._counted = 0
@@ -89,7 +90,7 @@ class PacketJudge:
             kind = unit[0] & 31 if unit else 0
             if kind in (SLICE, FRESH_SLICE):
                 slices.append(Slice.read(unit, self._stream))
-            elif not _harmless(unit, kind, self._header):
+            elif not _harmless(unit, kind, self._stream.listed):
                 return Content.DOUBT
         return self._judge(slices)
 
@@ -108,7 +109,8 @@ class PacketJudge:
         if first.referred:
             self._counted = first.counter
             return Content.START if first.fresh else Content.FRAME
-        return Content.SPARE if self.order is not None else Content.FRAME
+        spare = self.order is not None and self._stream.arithmetic
+        return Content.SPARE if spare else Content.FRAME
 
     def _order(self, picture: Slice) -> int | None:
         """Return a picture's place in the order of showing, as the standard counts it."""
@@ -151,10 +153,10 @@ def _units(packet: bytes, width: int) -> Iterator[bytes]:
         yield packet[start:position] if position <= len(packet) else b""
 
 
-def _harmless(unit: bytes, kind: int, header: bytes) -> bool:
+def _harmless(unit: bytes, kind: int, listed: frozenset[bytes]) -> bool:
     """Tell whether a unit that is no slice has no effect on the pictures of later packets."""
     if kind in _PARAMETERS:
-        return unit in header
+        return unit in listed
     return kind in _IDLE or (kind == _MESSAGES and _all_harmless(unit))
 
 

@@ -123,11 +123,15 @@ class StreamParameters:
         order_bits: Of how many bits the number is that tells when a frame is shown; 0 where frames
             are shown as they are decoded.
         pictures: The picture parameter sets, by their number.
+        listed: The units of all parameter sets that the container lists.
+        arithmetic: Whether every picture is certain to have its blocks coded arithmetically.
     """
 
     counter_bits: int
     order_bits: int
     pictures: Mapping[int, PictureParameters]
+    listed: frozenset[bytes]
+    arithmetic: bool
 
     @classmethod
     def read(cls, header: bytes) -> Self | None:
@@ -143,12 +147,16 @@ class StreamParameters:
         widths = _counting(header[8:stop])
         if widths is None:
             return None
-        pictures = {}
-        for unit in _listed(header, stop):
-            read = PictureParameters.read(unit)
-            if read is not None:
-                pictures[read[0]] = read[1]
-        return cls(counter_bits=widths[0], order_bits=widths[1], pictures=pictures)
+        units = _listed(header, stop)
+        read = [PictureParameters.read(unit) for unit in units]
+        known = [each for each in read if each is not None]
+        return cls(
+            counter_bits=widths[0],
+            order_bits=widths[1],
+            pictures=dict(known),
+            listed=frozenset([header[8:stop], *units]),
+            arithmetic=len(known) == len(read) and all(each.arithmetic for _, each in known),
+        )
 
 
 class Slice(NamedTuple):

@@ -7,6 +7,11 @@ of them makes one frame and none is shown after it; the numbers of the frames be
 when they are shown. That is checked of every packet, and of what decodes; on any doubt the answer
 is to count from the start. The decoder is told to let no error pass: what it would otherwise mend
 with whatever it decoded before is a doubt.
+
+FFmpeg carries one thing over a key frame all the same: what it read of a broken block that is not
+coded arithmetically, which it adds to a later one. Frames behind a key frame are free of that where
+the broken packet was left out. Packets that no other needs are only left out where all is coded
+arithmetically.
 """
 
 from __future__ import annotations

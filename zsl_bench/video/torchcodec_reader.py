@@ -7,6 +7,9 @@ hands out has to be shown when the frame of that number is. Whatever else a file
 
 from __future__ import annotations
 
+import io
+import re
+from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -23,15 +26,25 @@ if TYPE_CHECKING:
 
 _BYTES_AT_ONCE = 32_000_000
 _DECODES = (RuntimeError, ValueError, IndexError)
+_GPU_FAILS = re.compile(r"out of memory|CUDA error|CUDA_ERROR", re.IGNORECASE)
+_SMALL_SIZE, _SMALL_FRAMES = 256, 4
+_LONGEST_REASON = 200
 
 
 def torchcodec_id(decoder: str) -> str:
     """Name torchcodec with its version, that of the FFmpeg it found, and where it decodes.
 
+    A GPU is named once its decoder has decoded a small file.
+
     Raises:
-        ZslBenchError: It is not installed, finds no FFmpeg, or has no GPU where it wants one.
+        ZslBenchError: It is not installed, finds no FFmpeg, or does not decode on a GPU where it is
+            to.
     """
-    _library(decoder)
+    library = _library(decoder)
+    if decoder == TORCHCODEC_CUDA and (reason := _cuda_failure(library)):
+        fix = "install a torchcodec that is built for this CUDA, or choose torchcodec, or pyav"
+        found = f"it does not decode H.264 on this GPU: {reason}"
+        raise ZslBenchError(f"decoder {decoder!r}", found=found, fix=fix)
     place = "cuda" if decoder == TORCHCODEC_CUDA else "cpu"
     return f"torchcodec {metadata.version('torchcodec')} ffmpeg {_ffmpeg_version()} on {place}"
 
@@ -75,6 +88,7 @@ class TorchcodecReader(VideoReader):
 
         Raises:
             UnsureError: There are fewer frames, one is not that of its number, or torchcodec fails.
+            RuntimeError: The memory of a GPU is full, or the GPU fails.
         """
         indices = list(wanted)
         if not indices:
@@ -120,9 +134,12 @@ class TorchcodecReader(VideoReader):
                 device=self._device,
             )
         except _DECODES as error:
+            _pass_on(error)
             raise UnsureError from error
         about = decoder.metadata
         if about.num_frames_from_content != len(self._shown) or about.rotation:
+            raise UnsureError
+        if self._device == "cuda" and decoder.cpu_fallback:
             raise UnsureError
         return decoder
 
@@ -132,8 +149,41 @@ def _decoded(decoder: Any, indices: list[int]) -> tuple[np.ndarray, np.ndarray]:
     try:
         batch = decoder.get_frames_at(indices)
     except _DECODES as error:
+        _pass_on(error)
         raise UnsureError from error
     return batch.data.cpu().numpy(), batch.pts_seconds.cpu().numpy()
+
+
+def _pass_on(error: Exception) -> None:
+    """Raise what is no fault of a file: the memory of a GPU is full, or the GPU fails."""
+    if _GPU_FAILS.search(str(error)):
+        raise error
+
+
+@cache
+def _cuda_failure(library: Any) -> str:  # noqa: ANN401
+    """Return why torchcodec does not decode H.264 on the GPU; empty where it does."""
+    try:
+        decoder = library.decoders.VideoDecoder(_small_file(), device="cuda")
+        decoder.get_frames_at([0, _SMALL_FRAMES - 1])
+    except _DECODES as error:
+        return _first_line(error)
+    return str(decoder.cpu_fallback) if decoder.cpu_fallback else ""
+
+
+def _small_file() -> bytes:
+    """Return an mp4 file with a few black frames in H.264."""
+    import av
+
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = _SMALL_SIZE, _SMALL_SIZE, "yuv420p"
+        black = np.zeros((_SMALL_SIZE, _SMALL_SIZE, 3), np.uint8)
+        for _ in range(_SMALL_FRAMES):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(black, format="rgb24")))
+        container.mux(stream.encode(None))
+    return file.getvalue()
 
 
 def _library(decoder: str) -> Any:  # noqa: ANN401
@@ -166,6 +216,10 @@ def _ffmpeg_version() -> str:
 
 
 def _unusable(asked: str, error: Exception) -> ZslBenchError:
-    reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
     fix = "install FFmpeg's shared libraries, version 4 to 8, or choose pyav"
-    return ZslBenchError(asked, found=f"torchcodec does not load: {reason[:200]}", fix=fix)
+    return ZslBenchError(asked, found=f"torchcodec does not load: {_first_line(error)}", fix=fix)
+
+
+def _first_line(error: Exception) -> str:
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), "no reason given")[:_LONGEST_REASON]

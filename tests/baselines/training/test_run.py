@@ -28,6 +28,7 @@ from zsl_bench.errors import ClassSetError, DatasetError, ModelError, WordVector
 from zsl_bench.splits import read_split
 from zsl_bench.verdict import zero_shot_verdict
 from zsl_bench.videos import Manifest
+from zsl_bench.workers import Machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +67,16 @@ def _states_equal(a: Path, b: Path) -> None:
     assert one.keys() == other.keys()
     for key in one:
         assert torch.equal(one[key], other[key]), key
+
+
+def test_a_shortage_of_shared_memory_is_told(tiny_config, tmp_path: Path, monkeypatch) -> None:
+    notes: list[str] = []
+    tight = Machine(processors=8, shared=1000)
+    monkeypatch.setattr(Machine, "here", staticmethod(lambda: tight))
+    monkeypatch.setattr(Quiet, "note", lambda _, line: notes.append(line))
+    config = tiny_config(run={"workers": None, "device": "cpu"}, optimiser={"epochs": 1})
+    train(config, tmp_path / "run")
+    assert len([line for line in notes if line.startswith("decoding in one process")]) == 1
 
 
 def test_a_run_leaves_what_the_next_step_needs(tiny_config, tmp_path: Path) -> None:

@@ -31,11 +31,13 @@ class Replicas:
         rank: Which one this is, from 0.
         size: How many there are.
         device: Where this one computes.
+        local_size: How many of them are on this machine.
     """
 
     rank: int
     size: int
     device: torch.device
+    local_size: int = 1
 
     @property
     def leads(self) -> bool:
@@ -103,7 +105,8 @@ def join_replicas(device: str) -> Iterator[Replicas]:
         torch.cuda.set_device(chosen)
     distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:
-        yield Replicas(rank=rank, size=size, device=chosen)
+        local_size = int(os.environ.get("LOCAL_WORLD_SIZE", size))
+        yield Replicas(rank=rank, size=size, device=chosen, local_size=local_size)
     except RuntimeError as error:
         if not _GONE.search(str(error)):
             raise

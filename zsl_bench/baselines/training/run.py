@@ -179,7 +179,13 @@ def _training(
     stamp: dict[str, Any],
 ) -> Training:
     config, network = prepared.config, prepared.start.network.to(team.device)
-    workers = choose_workers(config.run.workers, team.device.type)
+    workers = choose_workers(
+        config.run.workers,
+        team.device.type,
+        sharing=team.local_size,
+        item_bytes=_item_bytes(config),
+        note=progress.note if team.leads else None,
+    )
     if config.run.channels_last:
         network.to(memory_format=torch.channels_last_3d)
         network.backbone.register_forward_pre_hook(_channels_last)
@@ -232,6 +238,17 @@ def _training(
         workers=workers,
         stamp=stamp,
     )
+
+
+def _item_bytes(config: TrainConfig) -> int:
+    """Return the bytes that a decoding process hands over at a time: a batch, or a sample's views.
+
+    A bank of features is made of views; where batch norm is frozen too, nothing else is decoded.
+    """
+    banked = config.model.family == "frozen" and config.frozen.batch_norm == "eval"
+    clips = config.frozen.views if banked else config.optimiser.batch_size
+    spec = config.clips.spec
+    return clips * spec.frames * 3 * spec.size**2 * np.dtype(spec.dtype).itemsize
 
 
 class FrozenBackbone(nn.Module):

@@ -66,7 +66,8 @@ def class_embedder(
     else:
         loaded = model
         check_is_model(loaded, type(loaded).__name__)
-    runner = Runner(loaded, Settings(vectors=vectors), torch.device("cpu"), None)
+    settings = Settings(vectors=vectors, inference="reference")
+    runner = Runner(loaded, settings, torch.device("cpu"), None)
     _check_weights(run, loaded, runner.digest)
 
     def embed(classes: ClassSet) -> NDArray[np.float64]:
