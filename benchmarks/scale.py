@@ -33,6 +33,9 @@ from scale_model import Cluster, Workload, bound, estimate, simulate
 from scale_real import compare_with_torchrun, show_real
 from scale_units import RunUnits, VideoUnits, measure_run, measure_videos
 
+from zsl_bench.evaluation.identity import LOOKUPS_AT_ONCE
+from zsl_bench.evaluation.shards import LOOK_SHARE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -52,13 +55,15 @@ def workload(
 ) -> Workload:
     """Put the unit costs of one part of an evaluation together.
 
-    A process keeps a block, looks at what all have finished, and reads what the others have kept.
+    A process keeps a block, reads what the others have kept, and looks at what all have finished,
+    which takes at most a share of its time.
     """
     blocks = -(-videos // run.block)
+    model_seconds = video.clips * run.clip_flops / flops
     others = cluster.processes - 1
     books = (
         run.block_operations * cluster.latency
-        + blocks * run.look_seconds
+        + min(blocks * run.look_seconds, LOOK_SHARE * run.block * model_seconds)
         + others * (cluster.latency + run.block_read_seconds)
     )
     return Workload(
@@ -66,7 +71,7 @@ def workload(
         block=run.block,
         size_bytes=video.size_bytes,
         decode_seconds=video.decode_seconds,
-        model_seconds=video.clips * run.clip_flops / flops,
+        model_seconds=model_seconds,
         block_seconds=books,
     )
 
@@ -78,7 +83,7 @@ def plan(
     part = workload(video, run, cluster, videos=-(-videos // parts), flops=flops)
     limits, seconds = bound(part, cluster), estimate(part, cluster)
     # Every process looks up all files before the first is decoded.
-    start = part.videos * max(cluster.latency, run.stat_seconds)
+    start = part.videos * max(cluster.latency / LOOKUPS_AT_ONCE, run.stat_seconds)
     books = part.blocks * part.block_seconds / cluster.processes
     more_books = limits.binding == "model" and books > limits.model / 2
     return {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +16,17 @@ from zsl_bench.provenance import package_versions
 from zsl_bench.video import clip_policy, decoder_id, resizer_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import torch
 
     from zsl_bench.classes import ClassSet
     from zsl_bench.evaluation.settings import Settings
     from zsl_bench.model import Model
-    from zsl_bench.videos import Manifest
+    from zsl_bench.videos import Manifest, Video
 
+LOOKUPS_AT_ONCE = 16
+"""How many files are looked up side by side before a run begins."""
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -158,9 +162,22 @@ def card_name(device: torch.device) -> str | None:
 
 
 def file_stamps(manifest: Manifest) -> list[tuple[str, int | None, int | None]]:
-    """Return id, size and time of change of every video, so that a replaced one is run again."""
+    """Return id, size and time of change of every video, so that a replaced one is run again.
+
+    Files are looked up side by side: over a network each waits for an answer.
+    """
+    videos = manifest.videos
+    share = -(-len(videos) // LOOKUPS_AT_ONCE) or 1
+    shares = [videos[start : start + share] for start in range(0, len(videos), share)]
+    with ThreadPoolExecutor(LOOKUPS_AT_ONCE) as threads:
+        return list(chain.from_iterable(threads.map(partial(_stamps, manifest), shares)))
+
+
+def _stamps(
+    manifest: Manifest, videos: Sequence[Video]
+) -> list[tuple[str, int | None, int | None]]:
     stamps: list[tuple[str, int | None, int | None]] = []
-    for video in manifest.videos:
+    for video in videos:
         try:
             status = manifest.resolve(video).stat()
         except OSError:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from zsl_bench.evaluation.settings import Progress
     from zsl_bench.evaluation.store import VectorStore, VideoVectors
 
+LOOK_SHARE = 0.02
+"""The most of a process's time that it spends looking at what others have finished."""
 _BETWEEN_LOOKS = 2.0
 
 
@@ -56,7 +58,7 @@ class _Turns:
         self._store = store
         self._claims = claims
         self._progress = progress
-        self._looked = time.monotonic()
+        self._next_look = time.monotonic() + _BETWEEN_LOOKS
         there = store.on_disk()
         pending = store.pending(dataset.reads)
         first = int(len(pending) * start)
@@ -83,18 +85,20 @@ class _Turns:
 
     def _look_now_and_then(self) -> None:
         """Look, but not before every block: a look costs as much as there are blocks."""
-        if time.monotonic() - self._looked >= _BETWEEN_LOOKS:
+        if time.monotonic() >= self._next_look:
             self.look()
 
     def look(self) -> bool:
         """Take up what others have finished, and say whether all blocks are."""
+        started = time.monotonic()
         there = self._store.on_disk() - self._again
-        self._looked = time.monotonic()
         for block in self._pending:
             if self._store.has(block):
                 self._claims.release(self._store.name(block))
             elif block in there and self._store.finished(block, self._dataset.reads):
                 self._count(block)
+        ended = time.monotonic()
+        self._next_look = ended + max(_BETWEEN_LOOKS, (ended - started) / LOOK_SHARE)
         return all(self._store.has(block) for block in self._pending)
 
     def advance(self, videos: int) -> None:
