@@ -7,8 +7,18 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+import torch
 
 ROWS, COLUMNS = 2, 4
+
+
+@pytest.fixture(autouse=True)
+def _two_threads():
+    """Compare with the kernel of torch that has several threads: alone it rounds otherwise."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 def numbered_frame(number, width, height):
