@@ -1,8 +1,8 @@
 """Shared memory in which decoding processes leave frames, used again once nobody reads it.
 
 Fresh shared memory costs a page fault every 4 KiB in the process that writes it and more in the
-one that reads it: for the frames of a video a quarter of the time of decoding it and more. Here
-frames are decoded straight into memory that both processes have mapped already.
+one that reads it. Here frames are decoded straight into memory that both processes have mapped
+already.
 """
 
 from __future__ import annotations
