@@ -85,11 +85,12 @@ class PacketJudge:
 
     def __call__(self, packet: bytes) -> Content:
         """Judge the next packet: units, each with its length before it."""
-        slices = []
+        slices: list[Slice | None] = []
         for unit in _units(packet, self._width):
             kind = unit[0] & 31 if unit else 0
             if kind in (SLICE, FRESH_SLICE):
-                slices.append(Slice.read(unit, self._stream))
+                read = Slice.read_first if slices else Slice.read
+                slices.append(read(unit, self._stream))
             elif not _harmless(unit, kind, self._stream.listed):
                 return Content.DOUBT
         return self._judge(slices)

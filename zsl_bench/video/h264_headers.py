@@ -188,15 +188,31 @@ class Slice(NamedTuple):
         return cls._read(unit[:_LONG_HEADER], stream) if long else read
 
     @classmethod
-    def _read(cls, unit: bytes, stream: StreamParameters) -> Self | None:
-        bits = Bits(unit[1:])
-        fresh, referred = unit[0] & 31 == FRESH_SLICE, bool(unit[0] & 0x60)
+    def read_first(cls, unit: bytes, stream: StreamParameters) -> Self | None:
+        """Read which picture a slice is of, and no more; None as of :meth:`read`."""
+        return cls._read_first(Bits(unit[1:_SHORT_HEADER]), unit[0], stream)[0]
+
+    @classmethod
+    def _read_first(
+        cls, bits: Bits, kind_byte: int, stream: StreamParameters
+    ) -> tuple[Self | None, PictureParameters | None, int]:
+        fresh, referred = kind_byte & 31 == FRESH_SLICE, bool(kind_byte & 0x60)
         block, kind, picture = bits.number(), bits.number(), stream.pictures.get(bits.number())
         counter = bits.take(stream.counter_bits)
-        if unit[0] & 0x80 or kind >= _SLICE_TYPES or bits.left < 0 or (fresh and not referred):
+        if kind_byte & 0x80 or kind >= _SLICE_TYPES or bits.left < 0 or (fresh and not referred):
+            return None, None, kind
+        first = cls(fresh, referred, block, counter, (0, 0), whole=False, resets=False)
+        return first, picture, kind
+
+    @classmethod
+    def _read(cls, unit: bytes, stream: StreamParameters) -> Self | None:
+        bits = Bits(unit[1:])
+        first, picture, kind = cls._read_first(bits, unit[0], stream)
+        if first is None:
             return None
+        fresh, referred, block, counter, *_ = first
         if picture is None or (fresh and bits.number() > 0xFFFF):
-            return cls(fresh, referred, block, counter, (0, 0), whole=False, resets=False)
+            return first
         low = bits.take(stream.order_bits)
         earlier = min(bits.signed(), 0) if stream.order_bits and picture.lower_order else 0
         rest = _Rest(bits, picture, kind % 5)

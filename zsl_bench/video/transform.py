@@ -32,6 +32,7 @@ _CHOICES: dict[str, tuple[object, ...]] = {
 }
 _LARGEST = 65_536
 _RESIZE_VERSION = 1
+_TURNED_AT_ONCE = 56
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -290,7 +291,9 @@ def _plain_bilinear(
         np.copyto(above, source[rows.low])
         np.copyto(below, source[rows.high])
         _blend(above, below, row_weight)
-        np.copyto(turned, above.T)
+        for start in range(0, size, _TURNED_AT_ONCE):
+            part = slice(start, start + _TURNED_AT_ONCE)
+            np.copyto(turned[:, part], above[part].T)
         pixels = turned.reshape(-1, 3 * size)
         np.take(pixels, column_low, axis=0, out=before, mode="clip")
         np.take(pixels, column_high, axis=0, out=after, mode="clip")
@@ -298,7 +301,8 @@ def _plain_bilinear(
         if rounded:
             np.rint(before, out=before)
         planes = before.reshape(size, 3, size).transpose(1, 2, 0)
-        np.copyto(out, planes, casting="unsafe")
+        for plane, target in zip(planes, out, strict=True):
+            np.copyto(target, plane, casting="unsafe")
 
     return apply
 
