@@ -155,7 +155,7 @@ def show(kind: str, table: dict[str, Any]) -> None:
         print(
             f"| {row['reader']} | {row['seconds']:.2f} | {times['median']:.1f}x "
             f"({times['low']:.1f} to {times['high']:.1f}) | {row['mib']:.0f} "
-            f"| {row['share_of_memory']:.4f} |"
+            f"| {row['memory_ratio']:.4f} |"
         )
     print(f"{table['words_found']} words, equal vectors: {'yes' if table['agree'] else 'NO'}\n")
 

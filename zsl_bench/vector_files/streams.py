@@ -6,7 +6,7 @@ import hashlib
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from zsl_bench.errors import WordVectorError
 from zsl_bench.vector_files.slim import damaged
@@ -69,7 +69,7 @@ class ContentStream:
                     ahead = pool.submit(next, pieces, b"")
                     yield chunk
                     hashed.result()
-        except (EOFError, zlib.error) as error:
+        except (EOFError, _unpacker()[1]) as error:
             raise damaged(self._path, f"damaged or cut-short gzip data ({error})") from error
         except OSError as error:
             raise WordVectorError(
@@ -91,14 +91,15 @@ def _pieces(path: Path) -> Generator[bytes]:
 
 
 def _unpacked(read: Callable[[int], bytes], packed: bytes) -> Generator[bytes]:
-    """Unpack gzip members one after the other; zlib checks each member's CRC and length."""
-    member = zlib.decompressobj(_GZIP_BITS)
+    """Unpack gzip members one after the other; each member's CRC and length are checked."""
+    unpacker, _ = _unpacker()
+    member = unpacker(_GZIP_BITS)
     while packed:
         if member.eof:
             if not packed.strip(b"\0"):
                 packed = read(CHUNK)
                 continue
-            member = zlib.decompressobj(_GZIP_BITS)
+            member = unpacker(_GZIP_BITS)
         if data := member.decompress(packed, CHUNK):
             yield data
         packed = (member.unused_data if member.eof else member.unconsumed_tail) or read(CHUNK)
@@ -107,3 +108,12 @@ def _unpacked(read: Callable[[int], bytes], packed: bytes) -> Generator[bytes]:
     if not member.eof:
         message = "the end is missing"
         raise EOFError(message)
+
+
+def _unpacker() -> tuple[Callable[[int], Any], type[Exception]]:
+    """Return what makes an unpacker and what it raises: ISA-L's, or zlib's where it is missing."""
+    try:
+        from isal import isal_zlib
+    except ImportError:
+        return zlib.decompressobj, zlib.error
+    return isal_zlib.decompressobj, isal_zlib.error

@@ -1,0 +1,1 @@
+"""Numbers as others published them, each with its source."""

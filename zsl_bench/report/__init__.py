@@ -1,0 +1,1 @@
+"""What is made of results to be read: tables, pages, a leaderboard."""
