@@ -16,8 +16,6 @@ result again under another protocol takes more than its goal of 0.5 s and a thir
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import sys
 import tempfile
@@ -28,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import numpy as np
 import torch
+from command import add_run_options, script_parser, tell
 
 from zsl_bench import ClipSpec, ModelCard, evaluate
 from zsl_bench.assessment.reload import rescore
@@ -37,6 +36,7 @@ from zsl_bench.model import LoadOptions
 from zsl_bench.registry import load_model
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterable, Sequence
 
     from torch import Tensor
@@ -238,22 +238,17 @@ def show(report: dict[str, Any]) -> None:
 
 def main() -> int:
     """Measure and print; 1 where results differ or scoring again is too slow."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=2)
+    parser = script_parser(__doc__)
+    add_run_options(parser, runs=2)
     parser.add_argument("--videos", type=int, default=4)
     parser.add_argument("--files", type=int, default=13_320)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.runs, arguments.videos, arguments.files, arguments.workers = 1, 4, 40, 0
     with tempfile.TemporaryDirectory() as folder:
         report = benchmark(arguments, Path(folder))
-    if arguments.json:
-        print(json.dumps(report, indent=1))
-    else:
-        show(report)
+    tell(report, show, as_json=arguments.json)
     agree = report["runs"]["agree"] and report["size"]["agree"]
     return 0 if agree and report.get("within_limit", True) else 1
 

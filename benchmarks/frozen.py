@@ -12,7 +12,6 @@ same views through the network. The bank is paid for once; what it costs is prin
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import numpy as np
 import torch
+from command import add_run_options, script_parser, tell
 from torch import nn
 
 from zsl_bench.baselines.networks import create_network
@@ -225,23 +225,16 @@ def show(report: dict[str, Any]) -> None:
 
 def main() -> int:
     """Parse the arguments and run."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
+    add_run_options(parser, runs=3)
     parser.add_argument("--samples", type=int, default=44)
     parser.add_argument("--views", type=int, default=10)
-    parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         report = benchmark(arguments, Path(folder))
-    if arguments.json:
-        print(json.dumps(report, indent=1))
-    else:
-        show(report)
+    tell(report, show, as_json=arguments.json)
     return 0 if report["agree"] else 1
 
 

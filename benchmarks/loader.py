@@ -37,6 +37,7 @@ import av
 import cv2
 import numpy as np
 import torch
+from command import add_run_options, script_parser
 from torch.nn import functional
 
 from zsl_bench.video import ClipSpec, VideoClips, clip_policy, decoder_id, load_clips
@@ -310,14 +311,10 @@ def benchmark(arguments: argparse.Namespace, folder: Path) -> int:
 
 def main() -> int:
     """Parse the arguments and run, as parent or as a measured child."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
+    add_run_options(parser, runs=5)
     parser.add_argument("videos", nargs="*", type=Path, metavar="VIDEO")
-    parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--allocator", choices=[*ALLOCATORS, "both"], default="both")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json", action="store_true")
     parser.add_argument("--workers", type=int, default=0, help="decoding processes; 0: in this one")
     parser.add_argument("--count", type=int, default=16, help="videos in a turn, with --workers")
     parser.add_argument("--child", choices=WAYS, help=argparse.SUPPRESS)

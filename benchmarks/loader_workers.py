@@ -11,7 +11,6 @@ timed.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import resource
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import torch
+from command import script_parser
 from loader import ALLOCATORS, FLOOR, GENERATED, POLICY, SPEC, decoder_id, generate, released
 from torch.utils.data import DataLoader, Dataset
 
@@ -34,6 +34,7 @@ from zsl_bench.evaluation.loading import VideoDataset, load_videos
 from zsl_bench.video import load_clips
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Iterator, Sequence
 
 RECIPES = {
@@ -236,9 +237,7 @@ def run(arguments: argparse.Namespace, scratch: Path) -> int:
 
 def main() -> int:
     """Run as a measured child, or with the arguments of ``loader.py --workers``."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--count", type=int, default=16)

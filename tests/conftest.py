@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import random
 import shutil
+import sys
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +16,15 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+    from playwright.sync_api import Browser, Page, Route
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a process of tests for each processor: one thread each
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -146,3 +153,97 @@ def write_results(
         shutil.copytree(made(), folder, dirs_exist_ok=True)
 
     return write
+
+
+@pytest.fixture(scope="module")
+def load_benchmark() -> Iterator[Callable[[str], ModuleType]]:
+    """Return a function that loads a script, as ``python benchmarks/NAME.py`` would."""
+    before = set(sys.modules)
+
+    def load(name: str) -> ModuleType:
+        path = BENCHMARKS / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(f"{name}_benchmark", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS))
+        yield load
+    ours = {path.stem for path in BENCHMARKS.glob("*.py")}
+    for name in (set(sys.modules) - before) & ours:
+        del sys.modules[name]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """A page of a file, open in a browser.
+
+    Attributes:
+        page: Playwright's page, with ``locator``, ``click``, ``screenshot`` and the rest.
+        requests: Whatever it asked for but itself and other pages beside it; all of it was refused.
+        problems: Errors and warnings of its console, and exceptions of its scripts.
+    """
+
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def _browser() -> Iterator[Browser]:
+    """A browser for one file of tests: Playwright's loop must end before others want their own."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright here")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = next(filter(None, map(shutil.which, names)), None)
+    if program is None:
+        pytest.skip("no browser here: install the package chromium")
+    with playwright.sync_playwright() as started:
+        arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
+        browser = started.chromium.launch(executable_path=program, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def browser_page(_browser: Browser) -> Iterator[Callable[..., Visit]]:
+    """Return a function that opens a page from its file, with nothing else to be had.
+
+    ``visit = browser_page(tmp_path / "report.html", width=400)`` gives a :class:`Visit`;
+    ``visit.page`` is Playwright's page, on which a test clicks, types and reads. Links to pages in
+    the same folder or below it work. Afterwards ``assert visit.problems == []`` and
+    ``assert visit.requests == []`` say that it loaded nothing and complained of nothing. The test
+    skips without Playwright or a browser; everything is closed at its end.
+    """
+    contexts = []
+
+    def open_page(file: Path, *, width: int = 1280, height: int = 900) -> Visit:
+        folder = f"{file.resolve().parent.as_uri()}/"
+        context = _browser.new_context(
+            viewport={"width": width, "height": height}, service_workers="block"
+        )
+        contexts.append(context)
+        visit = Visit(page=context.new_page())
+
+        def answer(route: Route) -> None:
+            asked = route.request
+            if asked.is_navigation_request() and asked.url.startswith(folder):
+                route.continue_()
+            else:
+                visit.requests.append(asked.url)
+                route.abort()
+
+        context.route("**/*", answer)
+        visit.page.on("pageerror", lambda error: visit.problems.append(str(error)))
+        visit.page.on(
+            "console",
+            lambda told: (
+                visit.problems.append(told.text) if told.type in ("error", "warning") else None
+            ),
+        )
+        visit.page.goto(file.resolve().as_uri())
+        return visit
+
+    yield open_page
+    for context in contexts:
+        context.close()

@@ -10,12 +10,9 @@ from rich.console import Console
 
 from zsl_bench.assessment.contamination import contamination
 from zsl_bench.classes import load_class_set
-from zsl_bench.cli.contamination import (
-    contamination_notes,
-    contamination_tables,
-    verdict_lines,
-)
+from zsl_bench.cli.contamination import contamination_tables
 from zsl_bench.protocols import rank_trials, resolve_protocol
+from zsl_bench.report.notes import contamination_notes, verdict_lines
 from zsl_bench.scoring import ScoreMatrix
 from zsl_bench.splits import load_split
 from zsl_bench.verdict import Declared, zero_shot_verdicts

@@ -7,34 +7,10 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-
-MODEL = """
-import os
-import time
-import torch
-import zsl_bench
-
-class Slow:
-    card = zsl_bench.ModelCard(
-        name="slow", revision="1", policy="first-16", trained_on=(), pretrained_on=(),
-        clip=zsl_bench.ClipSpec(frames=16, size=32, short_side=40),
-    )
-
-    def embed_classes(self, classes):
-        return torch.tensor([[len(n), n.count("e"), 1.0] for n in classes.names])
-
-    def embed_clips(self, clips):
-        time.sleep(float(os.environ["DELAY"]))
-        return clips.float().mean(dim=(1, 3, 4))
-
-def load():
-    return Slow()
-"""
 
 
 @pytest.fixture
@@ -48,39 +24,24 @@ def place(tmp_path, write_video):
             frames=4,
             size=(48, 32),
         )
-    (tmp_path / "slow.py").write_text(MODEL)
     return tmp_path
 
 
-PROGRAM = """
-import runpy, signal
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with it ignored
-runpy.run_module("zsl_bench", run_name="__main__")
-"""
+@pytest.fixture
+def start(place, start_slow_run):
+    """Return a function that starts an evaluation of the videos."""
+
+    def begin(out: str, *, workers: int = 1, delay: str = "0") -> subprocess.Popen[str]:
+        return start_slow_run(
+            place, "--data", "colours=videos", "--out", out, "--workers", str(workers),
+            "--batch-size", "4", "--json", DELAY=delay,
+        )  # fmt: skip
+
+    return begin
 
 
-def command(out: str, *, workers: int = 1) -> list[str]:
-    return [
-        sys.executable, "-c", PROGRAM, "evaluate", "--model", "py:slow:load",
-        "--data", "colours=videos", "--out", out, "--workers", str(workers),
-        "--batch-size", "4", "--json",
-    ]  # fmt: skip
-
-
-def start(place: Path, arguments: list[str], *, delay: str = "0") -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        arguments,
-        cwd=place,
-        env={**os.environ, "PYTHONPATH": str(place), "DELAY": delay},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def finish(place: Path, out: str) -> dict:
-    with start(place, command(out)) as process:
+def finish(process: subprocess.Popen[str]) -> dict:
+    with process:
         stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr
     return {**json.loads(stdout)[0], "stderr": stderr}
@@ -96,9 +57,9 @@ def wait_for_a_block(place: Path, out: str, process: subprocess.Popen[str]) -> N
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill"])
-def test_a_stopped_run_goes_on_and_ends_the_same(place, how):
-    whole = finish(place, "whole")
-    with start(place, command("out"), delay="0.1") as process:
+def test_a_stopped_run_goes_on_and_ends_the_same(place, start, how):
+    whole = finish(start("whole"))
+    with start("out", delay="0.1") as process:
         wait_for_a_block(place, "out", process)
         os.killpg(process.pid, how)
         stdout, stderr = process.communicate(timeout=60)
@@ -108,7 +69,7 @@ def test_a_stopped_run_goes_on_and_ends_the_same(place, how):
         assert re.search(r"[1-9]\d* of 140 videos of colours are kept under out/vectors", stderr)
         assert "Traceback" not in stderr, stderr
     assert not list((place / "out").glob("*.json")), "no result of an unfinished run"
-    resumed = finish(place, "out")
+    resumed = finish(start("out"))
     assert "are there from before" in resumed["stderr"]
     assert resumed["identity_sha256"] == whole["identity_sha256"]
     assert resumed["scores"] == whole["scores"]
@@ -116,8 +77,8 @@ def test_a_stopped_run_goes_on_and_ends_the_same(place, how):
 
 
 @pytest.mark.slow
-def test_a_killed_decoding_process_is_one_line_and_loses_nothing(place):
-    with start(place, command("out", workers=2), delay="0.1") as process:
+def test_a_killed_decoding_process_is_one_line_and_loses_nothing(place, start):
+    with start("out", workers=2, delay="0.1") as process:
         wait_for_a_block(place, "out", process)
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         if not children.exists():
@@ -128,11 +89,11 @@ def test_a_killed_decoding_process_is_one_line_and_loses_nothing(place):
     assert process.returncode == 1
     assert "a decoding process died" in stderr, stderr
     assert "Traceback" not in stderr, stderr
-    assert "are there from before" in finish(place, "out")["stderr"]
+    assert "are there from before" in finish(start("out"))["stderr"]
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(place):
+def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(place, start):
     small = place / "small"
     small.mkdir()
     mounted = subprocess.run(
@@ -144,7 +105,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(place):
     if mounted.returncode:
         pytest.skip(f"cannot mount a small tmpfs here: {mounted.stderr.strip()}")
     try:
-        with start(place, command("small")) as process:
+        with start("small") as process:
             _, stderr = process.communicate(timeout=120)
         assert process.returncode == 1
         assert "No space left on device" in stderr

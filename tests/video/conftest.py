@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from zsl_bench.errors import VideoError
+from zsl_bench.video import VideoReader
+from zsl_bench.video.skipping import FrameSource
+
 ROWS, COLUMNS = 2, 4
 
 
@@ -108,3 +112,59 @@ def claim_frames(make_video, tmp_path):
         return path
 
     return make
+
+
+def read_frames(path, wanted, *, skip):
+    """The frames, or what is wrong, and what the reader says of itself."""
+    with VideoReader(path, skip=skip) as reader:
+        try:
+            frames = [(index, frame.copy()) for index, frame in reader.frames(wanted)]
+        except VideoError as error:
+            return str(error)
+        return frames, reader.decoded, reader.ended
+
+
+@pytest.fixture(scope="session")
+def outcome():
+    """A function that reads frames, leaving others undecoded or not, and tells how that ended."""
+    return read_frames
+
+
+def same_outcomes(one, other):
+    if isinstance(one, str) or isinstance(other, str):
+        assert one == other
+        return
+    assert [index for index, _ in one[0]] == [index for index, _ in other[0]]
+    for (_, mine), (_, theirs) in zip(one[0], other[0], strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert one[1:] == other[1:]
+
+
+@pytest.fixture(scope="session")
+def assert_alike():
+    """A function that holds two outcomes against one another."""
+    return same_outcomes
+
+
+@pytest.fixture(scope="session")
+def assert_same():
+    """A function that holds leaving frames undecoded against counting from the start."""
+
+    def check(path, wanted):
+        same_outcomes(*(read_frames(path, wanted, skip=skip) for skip in (True, False)))
+
+    return check
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The packets that reached a decoder, by their timestamps."""
+    seen = []
+    original = FrameSource._decode
+
+    def counted(self, packet):
+        seen.append(packet.pts)
+        original(self, packet)
+
+    monkeypatch.setattr(FrameSource, "_decode", counted)
+    return seen

@@ -1,24 +1,14 @@
 from __future__ import annotations
 
-import importlib.util
-import sys
 from argparse import Namespace
-from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 
-
-@pytest.fixture
-def benchmark(monkeypatch):
-    """The script, as ``python benchmarks/decoders.py`` would load it."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    spec = importlib.util.spec_from_file_location("decoders_benchmark", FOLDER / "decoders.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    sys.modules.pop("loader", None)
+@pytest.fixture(scope="module")
+def benchmark(load_benchmark):
+    """The script."""
+    return load_benchmark("decoders")
 
 
 @pytest.mark.parametrize(

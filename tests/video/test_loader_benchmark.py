@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 import subprocess
@@ -13,11 +12,9 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "loader.py"
 
 
 @pytest.fixture(scope="module")
-def benchmark():
-    spec = importlib.util.spec_from_file_location("loader_benchmark", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def benchmark(load_benchmark):
+    """The script."""
+    return load_benchmark("loader")
 
 
 @pytest.mark.parametrize("frames", [7, 30, 61])

@@ -1,25 +1,14 @@
 from __future__ import annotations
 
-import importlib.util
-import sys
 from argparse import Namespace
-from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 
-
-@pytest.fixture
-def benchmark(monkeypatch):
-    """The script, as ``python benchmarks/random_clips.py`` would load it."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    spec = importlib.util.spec_from_file_location("random_benchmark", FOLDER / "random_clips.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    for name in ("loader", "training_clips"):
-        sys.modules.pop(name, None)
+@pytest.fixture(scope="module")
+def benchmark(load_benchmark):
+    """The script."""
+    return load_benchmark("random_clips")
 
 
 def test_clips_of_originals_and_prepared_files_agree_and_are_measured(benchmark, make_video):

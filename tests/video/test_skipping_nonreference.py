@@ -8,11 +8,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from zsl_bench.errors import VideoError
-from zsl_bench.video import VideoReader
 from zsl_bench.video.h264 import Content, PacketJudge
 from zsl_bench.video.h264_headers import Bits, PictureParameters
-from zsl_bench.video.skipping import FrameSource, sound_times
+from zsl_bench.video.skipping import sound_times
 
 STEADY = {"sc_threshold": "0"}
 TINY = {"frames": 48, "size": (64, 48)}
@@ -36,26 +34,6 @@ def made(name, make_video):
     return make_video(name, options=FILES[name], **TINY)
 
 
-def outcome(path, wanted, *, skip):
-    with VideoReader(path, skip=skip) as reader:
-        try:
-            frames = [(index, frame.copy()) for index, frame in reader.frames(wanted)]
-        except VideoError as error:
-            return str(error)
-        return frames, reader.decoded, reader.ended
-
-
-def assert_same(path, wanted):
-    one, other = (outcome(path, wanted, skip=skip) for skip in (True, False))
-    if isinstance(one, str) or isinstance(other, str):
-        assert one == other
-        return
-    assert [index for index, _ in one[0]] == [index for index, _ in other[0]]
-    for (_, mine), (_, theirs) in zip(one[0], other[0], strict=True):
-        np.testing.assert_array_equal(mine, theirs)
-    assert one[1:] == other[1:]
-
-
 def textured(path, options):
     """Encode a window that moves over noise, with fresh noise in it: much in every block."""
     random = np.random.default_rng(0)
@@ -71,28 +49,22 @@ def textured(path, options):
     return path
 
 
-def counts_alike_twice(path, wanted):
-    """Tell whether a damaged file decodes alike twice, which FFmpeg does not promise."""
-    one, other = (outcome(path, wanted, skip=False) for _ in range(2))
-    if isinstance(one, str) or isinstance(other, str):
-        return one == other
-    same = len(one[0]) == len(other[0]) and one[1:] == other[1:]
-    pairs = zip(one[0], other[0], strict=False)
-    return same and all(np.array_equal(mine[1], theirs[1]) for mine, theirs in pairs)
+@pytest.fixture(scope="module")
+def counts_alike_twice(outcome):
+    """Return a function that tells whether a damaged file decodes alike twice.
 
+    FFmpeg does not promise that.
+    """
 
-@pytest.fixture
-def decoded(monkeypatch):
-    """The packets that reached a decoder, by their timestamps."""
-    seen = []
-    original = FrameSource._decode
+    def tell(path, wanted):
+        one, other = (outcome(path, wanted, skip=False) for _ in range(2))
+        if isinstance(one, str) or isinstance(other, str):
+            return one == other
+        same = len(one[0]) == len(other[0]) and one[1:] == other[1:]
+        pairs = zip(one[0], other[0], strict=False)
+        return same and all(np.array_equal(mine[1], theirs[1]) for mine, theirs in pairs)
 
-    def counted(self, packet):
-        seen.append(packet.pts)
-        original(self, packet)
-
-    monkeypatch.setattr(FrameSource, "_decode", counted)
-    return seen
+    return tell
 
 
 def packets_of(path):
@@ -135,7 +107,7 @@ def test_the_order_read_off_headers_is_that_of_the_timestamps(name, make_video):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_only_what_is_needed_is_decoded(name, make_video, decoded):
+def test_only_what_is_needed_is_decoded(outcome, name, make_video, decoded):
     path = made(name, make_video)
     packets, _ = packets_of(path)
     outcome(path, [40, 41, 42, 43], skip=True)
@@ -148,13 +120,15 @@ def test_only_what_is_needed_is_decoded(name, make_video, decoded):
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("stride", [2, 3, 5, 11])
-def test_frames_that_lie_apart(name, stride, make_video):
+def test_frames_that_lie_apart(assert_same, name, stride, make_video):
     for first in range(stride):
         assert_same(made(name, make_video), list(range(first, 50, stride)))
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_the_end_of_a_file_is_found_where_its_last_frames_are_left_out(name, make_video):
+def test_the_end_of_a_file_is_found_where_its_last_frames_are_left_out(
+    assert_same, name, make_video
+):
     for wanted in ([60], [46, 60], [3, 48], [47]):
         assert_same(made(name, make_video), wanted)
 
@@ -165,8 +139,8 @@ def test_the_end_of_a_file_is_found_where_its_last_frames_are_left_out(name, mak
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(st.data(), st.sampled_from(sorted(FILES)), st.booleans())
-def test_damage(make_video, tmp_path, data, name, spare_only):
+@given(data=st.data(), name=st.sampled_from(sorted(FILES)), spare_only=st.booleans())
+def test_damage(assert_same, counts_alike_twice, make_video, tmp_path, *, data, name, spare_only):
     source = made(name, make_video)
     packets, _ = packets_of(source)
     hit = [packet for packet in packets[1:] if not (spare_only and is_referred(packet))]
@@ -184,7 +158,7 @@ def test_damage(make_video, tmp_path, data, name, spare_only):
 
 
 @pytest.mark.parametrize("name", ["vlc.mkv", "ultrafast.mkv", "pyramid.mp4"])
-def test_damage_in_a_frame_that_no_other_needs(name, tmp_path):
+def test_damage_in_a_frame_that_no_other_needs(assert_same, counts_alike_twice, name, tmp_path):
     source = textured(tmp_path / f"whole-{name}", FILES[name])
     packets, _ = packets_of(source)
     spare = [packet for packet in packets if not is_referred(packet) and packet.size > 40]
@@ -201,7 +175,7 @@ def test_damage_in_a_frame_that_no_other_needs(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["pyramid.mp4", "vlc.mkv", "smoothed.mp4"])
-def test_every_bit_of_the_headers_of_spare_frames(name, make_video, tmp_path):
+def test_every_bit_of_the_headers_of_spare_frames(assert_same, name, make_video, tmp_path):
     source = made(name, make_video)
     packets, _ = packets_of(source)
     spare = [packet for packet in packets if not is_referred(packet)][5]

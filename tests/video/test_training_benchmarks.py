@@ -1,52 +1,31 @@
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from zsl_bench.video import scale_image
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
-
-
-@pytest.fixture
-def benchmark(monkeypatch):
-    """A function that loads a benchmark script as ``python benchmarks/NAME.py`` would."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-
-    def load(name):
-        spec = importlib.util.spec_from_file_location(f"{name}_benchmark", FOLDER / f"{name}.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-
-    yield load
-    sys.modules.pop("loader", None)
-
 
 @pytest.mark.parametrize("frames", [7, 40])
 @pytest.mark.parametrize("size", [(160, 120), (180, 161)])
-def test_plain_loops_make_our_training_clips(frames, size, benchmark, make_video):
-    script = benchmark("training_clips")
+def test_plain_loops_make_our_training_clips(frames, size, load_benchmark, make_video):
+    script = load_benchmark("training_clips")
     path = make_video("plain.avi", codec="mpeg4", frames=frames, size=size)
     assert script.largest_difference(path) <= script.TOLERANCE
 
 
-def test_training_clips_are_measured(benchmark, make_video):
-    script = benchmark("training_clips")
+def test_training_clips_are_measured(load_benchmark, make_video):
+    script = load_benchmark("training_clips")
     ways = script.measure(make_video("plain.avi", codec="mpeg4"), runs=2, clips=1)
     assert ways["ours"]["ratio"] == 1
     assert set(ways) == {"ours", "released", "whole", "sparing"}
     assert all(seen["clips_per_s"] > 0 for seen in ways.values())
 
 
-def test_pillow_makes_our_ken_burns_clips(benchmark, tmp_path):
+def test_pillow_makes_our_ken_burns_clips(load_benchmark, tmp_path):
     from PIL import Image
 
-    script = benchmark("ken_burns")
+    script = load_benchmark("ken_burns")
     image = script.scene(640, 540)
     path = tmp_path / "scene.jpg"
     Image.fromarray(image).save(path)

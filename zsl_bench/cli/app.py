@@ -21,20 +21,29 @@ _VERBS = {
     "demo": ("demo:demo", "Watch a model learn to name classes it never saw."),
     "download": ("download:download", "Data sets, under which terms, and published weights."),
     "evaluate": ("evaluate:evaluate", "Score a model on real videos under exact protocols."),
+    "figure": ("figure:figure", "One of the paper's figures, for any model or class list."),
     "index": ("index:index", "Find and check the videos of a data set; write its manifest."),
+    "leaderboard": ("leaderboard:leaderboard", "A site of results and published numbers."),
     "list": (
         "listing:list_",
         "Models, class sets, splits, protocols, video rules, policies.",
     ),
     "new-model": ("new_model:new_model", "Write a package with a model to start from."),
+    "overlap-report": (
+        "overlap_report:overlap_report",
+        "The audit as a page: what a training set has shown of test sets.",
+    ),
     "prepare": ("prepare:prepare", "Re-encode videos for fast training and evaluation."),
     "push": ("push:push", "Publish weights on the Hub, with a model card made from results."),
+    "report": ("report:report", "Tables, figures and a page of one or several results."),
     "score": ("score:score", "Score features of your own, or a result again, without a video."),
     "sensitivity": (
         "sensitivity:sensitivity",
         "How far a number moves with text, clips and protocol.",
     ),
+    "study": ("study:study", "The paper's studies: trainings, evaluations and their figure."),
     "train": ("train:train", "Train the paper's model end to end, or its frozen baseline."),
+    "verify": ("verify:verify", "Whether a result file holds: hashes, scores, coverage, verdict."),
 }
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zsl_bench.assessment.contamination import GROUPS
-from zsl_bench.cli.render import count, percent, table
+from zsl_bench.cli.render import percent, table
+from zsl_bench.report.notes import group_name
+from zsl_bench.report.units import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from rich.console import Console
 
-_NOT_FOUND = "not found"
 _CANDIDATES = {
     "all_candidates": "all candidates",
     "own_candidates": "its own candidates",
@@ -45,27 +46,6 @@ def contamination_tables(to: Console, protocol: str, entries: Sequence[Mapping[s
         to.print(grid)
 
 
-def contamination_notes(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield which rules put every row into one group, and where not found is not clean.
-
-    Args:
-        entries: The rules of a protocol's ``contamination``.
-    """
-    whole: dict[str, list[str]] = {}
-    for entry in entries:
-        groups = [name for name in GROUPS if entry["mean"].get(name) is not None]
-        if len(groups) == 1:
-            whole.setdefault(_name(entry, groups[0]), []).append(entry["rule"])
-    for group, rules in whole.items():
-        yield f"every row is {group} by {', '.join(rules)}"
-    silent: dict[str, list[str]] = {}
-    for entry in entries:
-        if entry["applies"] and not entry["clean_is_known"]:
-            silent.setdefault(", ".join(entry["silent"]), []).append(entry["rule"])
-    for fields, rules in silent.items():
-        yield f"by {', '.join(rules)} a row not found may have been seen all the same ({fields})"
-
-
 def _is_parted(entry: Mapping[str, Any]) -> bool:
     return sum(entry["mean"].get(group) is not None for group in GROUPS) > 1
 
@@ -76,7 +56,7 @@ def _rows(entry: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         if figures is None:
             continue
         first, total = figures["all_candidates"], len(entry["trials"])
-        name = _name(entry, group)
+        name = group_name(entry, group)
         if first["num_trials"] < total:
             name += f" ({first['num_trials']} of {total} trials)"
         cells = (_cell(figures[kind]) for kind in _CANDIDATES)
@@ -90,38 +70,3 @@ def _cell(figures: Mapping[str, Any] | None) -> str:
     between = "" if span is None else f" ({percent(span['low'])} to {percent(span['high'])})"
     beside = f"of {number(figures['num_candidates'])}, chance {percent(figures['chance'])}"
     return f"{percent(figures['top1'])}{between}\n{beside}"
-
-
-def number(value: float) -> str:
-    """Return a mean over trials: whole where it is, else with one digit."""
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
-
-
-def _name(entry: Mapping[str, Any], group: str) -> str:
-    return _NOT_FOUND if group == "clean" and not entry["clean_is_known"] else group
-
-
-def verdict_lines(zero_shot: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what the rules beside the headline say, and why a curated list says nothing.
-
-    Args:
-        zero_shot: That field of a result.
-    """
-    others = zero_shot["rules"][1:]
-    if others:
-        yield "other rules: " + ", ".join(map(_told, others))
-    silent: dict[str, list[str]] = {}
-    for rule in others:
-        if rule.get("note") and not rule["seen"] and rule["finding"] == "unjudged":
-            silent.setdefault(rule["note"], []).append(rule["rule"])
-    for note, rules in silent.items():
-        yield f"{', '.join(rules)}: {note}"
-
-
-def _told(rule: Mapping[str, Any]) -> str:
-    beside = [rule.get("rule") or rule["rules"]]
-    if rule["seen"]:
-        beside.append(count(len(rule["seen"]), "class", "classes"))
-    if rule.get("unjudged"):
-        beside.append(f"{count(len(rule['unjudged']), 'class', 'classes')} unjudged")
-    return f"{rule['finding']} ({', '.join(beside)})"

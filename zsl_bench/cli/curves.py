@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zsl_bench.assessment.curves import CURVES, OVERLAP
-from zsl_bench.cli.contamination import number
 from zsl_bench.cli.render import console, count, percent, print_json, table
 from zsl_bench.errors import ResultError, listing
 from zsl_bench.files import atomic_write
+from zsl_bench.report.units import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zsl_bench.cli.cache_options import clip_cache_option
+from zsl_bench.cli.pairs import pairs
 from zsl_bench.cli.progress import ProgressBar
 from zsl_bench.cli.render import INTERRUPTED, console, print_json
 from zsl_bench.cli.results import print_results
@@ -25,20 +26,6 @@ if TYPE_CHECKING:
     from zsl_bench.videos import Manifest
 
 
-def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for value in values:
-        name, equals, rest = value.partition("=")
-        if not (name and equals and rest):
-            raise click.BadParameter(
-                f"{value!r} is not {param.metavar}, such as ucf101={value}", ctx=ctx, param=param
-            )
-        if name in pairs:
-            raise click.BadParameter(f"{name!r} is given twice", ctx=ctx, param=param)
-        pairs[name] = rest
-    return pairs
-
-
 @click.command(
     epilog="Example: zsl-bench evaluate --model e2e-random --data ucf101=videos/ucf101 "
     "--allow-partial --allow-approximate"
@@ -50,12 +37,12 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     "list models.",
 )  # fmt: skip
 @click.option(
-    "--data", required=True, multiple=True, callback=_pairs, metavar="DATASET=PATH",
+    "--data", required=True, multiple=True, callback=pairs, metavar="DATASET=PATH",
     help="A data set and its folder; ucf101, hmdb51, or any name for a folder with one "
     "sub-folder a class. May be given several times.",
 )  # fmt: skip
 @click.option(
-    "--test-list", "test_lists", multiple=True, callback=_pairs, metavar="DATASET=LIST",
+    "--test-list", "test_lists", multiple=True, callback=pairs, metavar="DATASET=LIST",
     help="Take an official test list of a data set (testlist01, split1, or a file) instead of "
     "all its videos.",
 )  # fmt: skip
@@ -85,7 +72,7 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @model_options
 @scoring_options
 @click.option(
-    "--seen", multiple=True, callback=_pairs, metavar="DATASET=PATH",
+    "--seen", multiple=True, callback=pairs, metavar="DATASET=PATH",
     help="Held-out videos of training classes, for the protocol gzsl.",
 )  # fmt: skip
 @click.option(

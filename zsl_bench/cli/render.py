@@ -13,6 +13,21 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from zsl_bench.report.units import count, duration, percent
+
+__all__ = [
+    "FOUND",
+    "INTERRUPTED",
+    "TERMINATED",
+    "FoldingTable",
+    "console",
+    "count",
+    "duration",
+    "percent",
+    "print_json",
+    "table",
+]
+
 FOUND = 3
 """Exit status of a check that found something."""
 INTERRUPTED, TERMINATED = 130, 143
@@ -52,21 +67,3 @@ def print_json(value: object) -> None:
     """Print one JSON value on stdout."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
     click.echo(_NOT_SHOWN.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
-
-
-def percent(value: float | None) -> str:
-    """Return an accuracy as the field prints it: percent with one digit."""
-    return "-" if value is None else f"{100 * value:.1f}"
-
-
-def duration(seconds: float) -> str:
-    """Return a duration in its natural unit, such as ``12 s`` or ``3.4 h``."""
-    for size, unit in ((3600.0, "h"), (60.0, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
-
-
-def count(number: int, noun: str, plural: str = "") -> str:
-    """Return a number with its noun: ``1 video``, ``2 videos``, ``3 classes``."""
-    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"

@@ -30,6 +30,8 @@ class Cell:
         tone: ``good``, ``bad``, ``doubt`` or empty: how it is marked, beside what it says.
         link: Where it leads, such as ``#confusion``; empty for nowhere.
         title: What is shown over it.
+        strong: Whether it is set in bold.
+        detail: A second, fainter line; it is not sorted by.
     """
 
     text: str
@@ -37,6 +39,8 @@ class Cell:
     tone: str = ""
     link: str = ""
     title: str = ""
+    strong: bool = False
+    detail: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,16 +52,21 @@ class PageTable:
         rows: Cells, as texts or :class:`Cell`; numbers sort as numbers.
         name: Id of the table, for links and filters.
         caption: A line above it; empty for none.
+        link: Where the caption leads, such as ``#protocol-half``; empty for nowhere.
         filters: Headings of columns for which a choice of their texts is offered.
         search: Whether a field filters the rows by any text in them.
+        below: Heading of the column whose numbers must lie below the page's number field, the
+            template's macro ``below``; it needs filters or the search field.
     """
 
     header: tuple[str, ...]
     rows: tuple[tuple[str | Cell, ...], ...]
     name: str = ""
     caption: str = ""
+    link: str = ""
     filters: tuple[str, ...] = ()
     search: bool = False
+    below: str = ""
 
 
 def number_cell(value: float | None, *, digits: int = 1, scale: float = 100.0) -> Cell:

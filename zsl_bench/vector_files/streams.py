@@ -116,4 +116,5 @@ def _unpacker() -> tuple[Callable[[int], Any], type[Exception]]:
         from isal import isal_zlib
     except ImportError:
         return zlib.decompressobj, zlib.error
-    return isal_zlib.decompressobj, isal_zlib.error
+    unpacker: Any = isal_zlib
+    return unpacker.decompressobj, unpacker.error

@@ -28,16 +28,25 @@ function sortBy(table, heading) {
     .forEach(({ row }) => body.append(row));
 }
 
+const limit = document.querySelector("form.below input");
+
+function isBelow(row, column) {
+  return column < 0 || !limit || !limit.value || order(row.cells[column]) < Number(limit.value);
+}
+
 function filterRows(box) {
   const choices = [...box.querySelectorAll("select")].filter((choice) => choice.value);
   const field = box.querySelector("input[type=search]");
   const wanted = field ? field.value.trim().toLowerCase() : "";
   const rows = [...box.querySelectorAll("tbody > tr")];
+  const bounded = box.querySelector("th[data-below]");
+  const column = bounded ? bounded.cellIndex : -1;
   for (const row of rows) {
     const chosen = choices.every(
       (choice) => row.cells[Number(choice.dataset.column)].textContent.trim() === choice.value,
     );
-    row.hidden = !(chosen && row.textContent.toLowerCase().includes(wanted));
+    const found = row.textContent.toLowerCase().includes(wanted);
+    row.hidden = !(chosen && found && isBelow(row, column));
   }
   const shown = rows.filter((row) => !row.hidden).length;
   box.querySelector("output").textContent = `${shown} of ${rows.length} rows`;
@@ -53,4 +62,10 @@ for (const form of document.querySelectorAll("form.filters")) {
   form.addEventListener("input", () => filterRows(box));
   form.addEventListener("submit", (event) => event.preventDefault());
   filterRows(box);
+}
+if (limit) {
+  limit.form.addEventListener("submit", (event) => event.preventDefault());
+  limit.addEventListener("input", () => {
+    document.querySelectorAll(".tablebox:has(form.filters)").forEach(filterRows);
+  });
 }
