@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zsl_bench.assessment.given import score_features
     from zsl_bench.assessment.reload import rescore
+    from zsl_bench.assessment.verify import Verification, verify_result
     from zsl_bench.baselines.training.config import TrainConfig
     from zsl_bench.baselines.training.config_files import load_config
     from zsl_bench.baselines.training.run import TrainReport, train
@@ -46,6 +47,7 @@ _HOMES = {
     "Split": "splits",
     "TrainConfig": "baselines.training.config",
     "TrainReport": "baselines.training.run",
+    "Verification": "assessment.verify",
     "ZeroShotModel": "model",
     "ZslBenchError": "errors",
     "check_overlap": "splits",
@@ -61,6 +63,7 @@ _HOMES = {
     "rescore": "assessment.reload",
     "score_features": "assessment.given",
     "train": "baselines.training.run",
+    "verify_result": "assessment.verify",
 }
 
 __all__ = [
@@ -76,6 +79,7 @@ __all__ = [
     "Split",
     "TrainConfig",
     "TrainReport",
+    "Verification",
     "ZeroShotModel",
     "ZslBenchError",
     "check_overlap",
@@ -91,6 +95,7 @@ __all__ = [
     "rescore",
     "score_features",
     "train",
+    "verify_result",
 ]
 
 
