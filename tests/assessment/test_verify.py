@@ -141,6 +141,18 @@ def test_a_finding_against_what_was_seen_is_found(forger):
     assert "exact-name: disjoint, where what it saw makes it overlapping" in failed.told
 
 
+def test_stand_ins_that_are_not_told_or_made_up_are_found(forger):
+    forger.data["zero_shot"]["approximate_words"] = ["fencing"]
+    (failed,) = verify_result(forger.save()).failed
+    assert failed.name == "verdict"
+    assert failed.told == "approximate_words: 1 entries, made again 0"
+
+
+def test_other_word_rules_of_a_verdict_are_found(forger):
+    forger.data["zero_shot"]["rules"][0]["rules"] = "other"
+    assert "verdict" in failures(forger.save(scored_again=True))
+
+
 def test_a_headline_of_its_own_is_found(forger):
     forger.data["zero_shot"]["headline"] = "disjoint (brattoli2020, 0.1)"
     assert failures(forger.save()) == {"verdict"}

@@ -81,6 +81,32 @@ def test_permuted_labels_are_found_although_the_scores_are_theirs(forger):
     assert "ApplyLipstick, by the official list ApplyEyeMakeup" in verified.failed[0].told
 
 
+def test_videos_that_have_names_are_not_known_by_their_labels_alone(forger):
+    labels = forger.arrays["labels"]
+    forger.arrays["labels"] = np.where(labels == 0, 1, np.where(labels == 1, 0, labels))
+    forger.data["coverage"]["named_videos"] = False
+    assert failures(forger.save(scored_again=True)) == {"labels"}
+
+
+def test_videos_known_by_their_labels_alone_leave_labels_not_possible(tmp_path):
+    official, rng = official_list("hmdb51"), np.random.default_rng(5)
+    videos = sorted(official.splits["split1-test"])
+    labels = [official.videos[i].label for i in videos]
+    features = tmp_path / "labelled.npz"
+    np.savez(
+        features,
+        labels=np.array(labels),
+        video_vectors=rng.normal(size=(len(labels), 300)).astype(np.float32),
+    )
+    made = score_features(
+        features, "hmdb51", protocols="full", out=tmp_path, trained_on=("none",),
+        pretrained_on=("none",), allow_approximate=True, test_list="split1-test",
+    )  # fmt: skip
+    found = states(tmp_path / f"{made.stem}.json")
+    assert found["labels"] == found["video-list"] == "not possible"
+    assert "fail" not in found.values()
+
+
 def test_other_sources_are_found_that_would_narrow_an_interval(forger):
     forger.arrays["groups"] = forger.arrays["video_ids"]
     assert failures(forger.save(scored_again=True)) == {"labels"}

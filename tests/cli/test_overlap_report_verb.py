@@ -45,6 +45,17 @@ def test_a_threshold_of_ones_own_stands_in_the_command(tmp_path):
     assert 'step="0.01" value="0.2"' in page
 
 
+def test_vectors_of_ones_own_stand_in_the_command(tmp_path):
+    (tmp_path / "train.txt").write_text("jump\nrun\n")
+    (tmp_path / "own.txt").write_text(f"2 40\njump {'1 0 ' * 20}\nrun {'0 1 ' * 20}\n")
+    asked = ("overlap-report", "train.txt", "--against", "train.txt")
+    for more, advised in (((), True), (("--vectors", "own.txt"), False)):
+        assert call(*asked, *more).exit_code == 0
+        page = (tmp_path / "overlap.html").read_text()
+        assert " ".join(("zsl-bench", *asked, *more)) + "<" in page
+        assert ("With all of GoogleNews" in page) is advised
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

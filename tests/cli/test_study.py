@@ -101,6 +101,8 @@ def test_a_slurm_script_calls_this_study_again(folder):
         (["clases"], 2, "'clases' is not one of"),
         (["classes", "demo-clases"], 1, "did you mean 'demo-classes'"),
         (["classes", "mine.toml", "--list", "--dry-run"], 2, "give one of --dry-run, --list"),
+        (["classes", ""], 1, "study configuration: no readable TOML"),
+        (["classes", "mine.toml", "--data", "demo-unsen=x"], 1, "did you mean 'demo-unseen'"),
         (["classes", "mine.toml", "--data", "x"], 2, "'x' is not DATASET=PATH"),
         (["classes", "mine.toml", "--run", "9"], 1, "no such run among 2"),
         (["classes", "mine.toml", "--collect"], 1, "none of its 2 runs done"),

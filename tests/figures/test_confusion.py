@@ -106,6 +106,12 @@ def test_equal_to_plain_loops_and_to_the_accuracy_by_class(toy, seed, protocol):
     assert diagonal.tolist() == pytest.approx(accuracy)
 
 
+def test_names_of_too_many_classes_are_left_out_and_the_caption_says_so(toy):
+    chart = confusion_chart(toy({f"c{n}": [f"c{n // 2}"] for n in range(121)}))
+    assert "Names of 121 classes do not fit" in chart.caption
+    assert chart.picture("png").startswith(b"\x89PNG")
+
+
 def test_no_video_is_an_error(toy):
     with pytest.raises(ResultError, match="no video"):
         of(toy({"a": [], "b": []}))

@@ -83,11 +83,20 @@ def test_no_video_is_an_error(toy):
 
 def test_the_caption_tells_stand_ins_and_open_fields(toy):
     distances = apart([0.1, 0.2, 0.3, 0.4], approximate_classes=("b",))
-    caption = far_classes_chart(
-        [toy(NAMED, distances=distances, silent=("pretrained_on: open",))]
-    ).caption
-    assert "of 1 classes rests on a stand-in for a word without a vector (b)" in caption
-    assert "m: pretrained_on: open, so that classes may be nearer than drawn." in caption
+    chart = far_classes_chart([toy(NAMED, distances=distances, silent=("pretrained_on: open",))])
+    assert "rests on a stand-in for a word without a vector" in chart.caption
+    assert "m: on a stand-in rest 1 (b)." in chart.caption
+    assert "m: pretrained_on: open, so that classes may be nearer than drawn." in chart.caption
+    assert "stand-in" not in far_classes_chart([toy(NAMED, distances=apart([0.1] * 4))]).caption
+
+
+def test_classes_left_and_those_on_stand_ins_are_counted_where_they_have_a_video(toy):
+    named = {**NAMED, "e": []}
+    distances = apart([0.1, 0.2, 0.3, 0.4, 0.5], "abcde", approximate_classes=("b", "d", "e"))
+    found = far_classes(gather([toy(named, distances=distances)]).runs[0])
+    assert found.heights("num_classes").tolist() == [5, 4, 3, 2]
+    assert found.heights("with_videos").tolist() == [4, 3, 2, 1]
+    assert found.heights("on_stand_ins").tolist() == [2, 2, 1, 1]
 
 
 @pytest.mark.parametrize("values", [[0.1, 0.3, 0.3, 0.2], [0.2, 0.2, 0.2, 0.2]])

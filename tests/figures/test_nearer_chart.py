@@ -82,6 +82,19 @@ def test_given_sets_are_measured_as_by_a_double_loop(both):
     assert f"the {len(marked)} of {len(chart.rows)} classes" in chart.caption
 
 
+def test_distances_on_stand_ins_are_marked(both):
+    kinetics, sun = load_class_set("kinetics400"), load_class_set("sun397")
+    chart = nearer_classes_chart(
+        *both, sets=TrainingSets(before=(kinetics,), added=(sun,)), anyway=True
+    )
+    tests = load_class_set("ucf101")
+    lacking = class_vectors(tests, allow_approximate=True).approximate
+    marked = {row[0] for row in chart.rows if row[-1]}
+    without = {name for name, words in zip(tests.names, lacking, strict=True) if words}
+    assert without & {row[0] for row in chart.rows} <= marked < {row[0] for row in chart.rows}
+    assert f"of {len(marked)} classes a distance rests on a stand-in" in chart.caption
+
+
 def test_accuracies_are_those_of_the_scores(both):
     chart = nearer_classes_chart(*both, anyway=True)
     for column, reloaded in ((5, both[0]), (6, both[1])):

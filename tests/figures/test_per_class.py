@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zsl_bench.errors import ResultError
-from zsl_bench.figures.chart import FORMATS
+from zsl_bench.figures.chart import FORMATS, as_percent
 from zsl_bench.figures.per_class import best_worst_chart, class_accuracies, per_class_chart
 from zsl_bench.figures.runs import gather
 
@@ -80,6 +80,13 @@ def test_no_video_and_a_single_class_are_errors(toy):
         best_worst_chart([toy(FIRST)], number=0)
 
 
+def test_what_a_tie_leaves_out_is_told(toy):
+    named = {"a": ["b"], "b": ["b"], "c": ["c"], "d": ["a"], "e": ["a"]}
+    caption = best_worst_chart([toy(named)], number=2).caption
+    assert "m: of equal accuracy to the worst, but not shown: 1." in caption
+    assert "to the best" not in caption
+
+
 @pytest.mark.parametrize("make", [per_class_chart, best_worst_chart])
 def test_it_is_drawn_in_every_format_and_again_the_same(toy, make, tmp_path):
     chart = make([toy(FIRST, name="$one$"), toy(SECOND, name="_two")])
@@ -94,3 +101,15 @@ def test_names_of_too_many_classes_are_left_out_and_the_caption_says_so(toy):
     assert "Names of 131 classes do not fit" in chart.caption
     assert chart.size[0] <= 13
     assert chart.picture("png").startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("limit", "wanted"), [(0.04, "1.5"), (1.0, "40")])
+def test_ticks_of_a_narrow_range_are_not_rounded_alike(limit, wanted):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    figure, axes = pyplot.subplots()
+    axes.set_ylim(0, limit)
+    as_percent(axes, "y")
+    told = [axes.yaxis.get_major_formatter()(value) for value in axes.get_yticks()]
+    pyplot.close(figure)
+    assert len(set(told)) == len(told)
+    assert wanted in told

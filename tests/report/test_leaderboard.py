@@ -195,6 +195,19 @@ def test_two_results_of_one_identity_with_other_scores_are_told_apart(results):
     assert "other scores than a.json" in found.not_listed[0].reason
 
 
+def test_a_forged_copy_does_not_keep_the_sound_result_off_the_board(results):
+    (results / "b.json").unlink()
+    sound = load_result(results / "a.json")
+    scores = json.loads(json.dumps(sound.scores))
+    scores["brattoli-full"]["mean"]["top1"] = 0.99
+    content = replace(sound, scores=scores).to_json()
+    (results / "0.json").write_text(json.dumps(content), "utf-8")
+    found = gather([str(results)])
+    assert [(one.file, one.verified) for one in found.submissions] == [("a.json", True)]
+    assert [one.file for one in found.not_listed] == ["0.json"]
+    assert "does not hold, and a.json of results" in found.not_listed[0].reason
+
+
 def test_no_folder_and_no_reference_are_told():
     with pytest.raises(ResultError, match="no such folder"):
         gather(["nowhere"])

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -29,6 +30,7 @@ COMMANDS = {
     "begin", "end", "centering", "small", "toprule", "midrule", "bottomrule", "cmidrule",
     "multicolumn", "textbf", "caption", "pm", "dagger", "textbackslash", "textasciitilde",
     "textasciicircum", "textless", "textgreater", "textbar", "textquotedbl",
+    "textasciigrave",
 }  # fmt: skip
 TOKEN = re.compile(r"\\([a-zA-Z]+|.)|([{}&%$#_^~])|([^\\{}&%$#_^~]+)", re.DOTALL)
 
@@ -125,6 +127,20 @@ def test_markdown_reads_back(text):
     assert re.sub(r"\\([\\`*_\[\]<>#|~$&])", r"\1", escaped) == one_line(text)
     assert "\n" not in escaped
     assert not re.search(r"(?<!\\)(?:\\\\)*[|<>*_`]", escaped)
+
+
+def test_dashes_in_names_stay_dashes_in_latex():
+    assert latex("a--b---c-d `e") == r"a-{}-b-{}-{}-c-d \textasciigrave{}e"
+
+
+def test_no_name_is_a_formula_in_csv(files):
+    name = '=HYPERLINK("x")'
+    result = load_result(files.a)
+    model = {**result.identity["model"], "name": name}
+    named = replace(result, identity={**result.identity, "model": model})
+    tables = tabulate([named])
+    assert {row["model"] for row in to_json(tables)["rows"]} == {name}
+    assert {row["model"] for row in csv.DictReader(io.StringIO(to_csv(tables)))} == {f"'{name}"}
 
 
 def test_csv_and_json_hold_every_figure_in_full(tables, files):

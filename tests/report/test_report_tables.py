@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from zsl_bench.errors import ProtocolError, ResultError
+from zsl_bench.report.sources import load_sources
 from zsl_bench.report.tables import Span, entry_of, separating, tabulate
 from zsl_bench.results import load_result
 
@@ -50,6 +52,26 @@ def test_comparable_results_share_a_table_and_others_do_not(results):
     assert len(one.rows) == 3
     assert one.differs == separating([first, second])
     assert separating([one]) == ()
+
+
+def test_nothing_is_bold_where_results_are_not_comparable(results):
+    a, b, c = results
+    (table,) = tabulate([a, b])
+    assert bold_of(table)
+    (table,) = tabulate([a, b, replace(c, complete=True)], anyway=True)
+    assert table.differs
+    assert bold_of(table) == set()
+
+
+def test_one_identity_with_two_sets_of_scores_is_an_error(files):
+    result = load_result(files.a)
+    other = with_top1(result, 0.99, 0.9, 1.0)
+    scores = {**result.scores, **other.scores}
+    changed = files.a.with_name("changed.json")
+    changed.write_text(json.dumps(replace(result, scores=scores).to_json()), "utf-8")
+    assert len(load_sources([files.a, files.a])) == 1
+    with pytest.raises(ResultError, match="one identity and two sets of scores"):
+        load_sources([files.a, changed])
 
 
 def test_every_entry_is_the_results_own_figure(results):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from zsl_bench.workflows.studies.plan import StudyPlan
+    from zsl_bench.workflows.studies.run import StudyReport
 
 CONFIG = """
 kind = "classes"
@@ -74,12 +79,44 @@ def study_place(tmp_path_factory) -> Path:
     return place
 
 
-@pytest.fixture
-def one_thread():
-    """Compute on one thread, as processes with ``OMP_NUM_THREADS=1`` do."""
+@pytest.fixture(scope="session")
+def small_study(study_place) -> Callable[..., StudyPlan]:
+    """Makes the plan of the small study in a folder, of some of its models."""
+    from zsl_bench.workflows.studies.config import load_study
+    from zsl_bench.workflows.studies.plan import plan_study
+
+    def plan(out: Path, *, only: tuple[str, ...] = ("e2e",), **given: Any) -> StudyPlan:
+        config = load_study("classes", study_place / "small.toml", out=out, **given)
+        models = tuple(model for model in config.models if model.name in only)
+        return plan_study(replace(config, models=models))
+
+    return plan
+
+
+@pytest.fixture(scope="session")
+def finished(small_study, tmp_path_factory) -> tuple[StudyPlan, StudyReport]:
+    """The small study, whole, trained once for all tests: its plan and what was said."""
+    from zsl_bench.workflows.studies.run import run_study
+
+    plan = small_study(tmp_path_factory.mktemp("whole") / "out", only=("e2e", "frozen"))
+    with _one_thread():
+        return plan, run_study(plan)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
     import torch
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.fixture
+def one_thread():
+    """Compute on one thread, as processes with ``OMP_NUM_THREADS=1`` do."""
+    with _one_thread():
+        yield

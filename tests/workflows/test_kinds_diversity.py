@@ -200,7 +200,7 @@ repeats = 1
     )
     plan = plan_study(load_study("diversity", path, out=tmp_path / "out"))
     assert run_study(plan, progress=heard).failed == {}
-    found = collect(plan)
+    found = collect(plan, write=False)
     (run,) = plan.runs
     (row,) = found.rows
     assert row.classes_trained == 3

@@ -152,7 +152,7 @@ workers = 0
     plan = plan_study(load_study("ablation", path, out=tmp_path / "out"))
     report = run_study(plan, progress=heard)
     assert report.failed == {}
-    found = collect(plan)
+    found = collect(plan, write=False)
     assert found.missing == 0
     assert [(r.run, r.evaluation) for r in found.rows] == [
         (run, evaluation)

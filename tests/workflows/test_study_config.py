@@ -69,6 +69,13 @@ def test_the_command_line_comes_last(tmp_path):
     assert {task.config.run.seed for task in tasks_of(plan_study(config))} == {5}
 
 
+def test_a_path_for_a_set_that_the_study_has_not_is_a_slip(tmp_path):
+    with pytest.raises(ZslBenchError, match="no test set 'ucf11'; did you mean 'ucf101'"):
+        read(tmp_path, WHOLE, data={"ucf11": "x"})
+    config = read(tmp_path, '[models]\ne2e = "demo"\n', data={"ucf101": "x"})
+    assert config.evaluations[0].data == {"ucf101": "x"}
+
+
 def test_what_is_left_out_has_a_default(tmp_path):
     config = read(tmp_path, '[models]\ne2e = "demo"\n[test]\nucf101 = "a"\n')
     assert (config.out, config.kind) == (Path("studies/mine"), "classes")

@@ -186,7 +186,7 @@ def _scored(path: Path, protocol: str | None) -> EvaluationResult:
 
 
 def _print_pairs(found: Mapping[str, Sequence[tuple[str, str, float, int, int]]]) -> None:
-    grid = table(f"the {_SHOWN} most confused pairs of each model; the file has {_PAIRS}")
+    grid = table(f"the {_SHOWN} most confused pairs of each model; the file has up to {_PAIRS}")
     for heading in ("model", "class", "named"):
         grid.add_column(heading)
     for heading in ("%", "videos", "of"):

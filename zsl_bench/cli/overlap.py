@@ -102,7 +102,8 @@ def _render(to: Console, audit: OverlapAudit, rows: Iterable[Neighbour]) -> None
     if audit.approximate_words:
         to.print(
             f"~ {count(len(audit.approximate_words), 'word')} without a vector in "
-            f"{audit.vectors}: classes with one are found only by equal words"
+            f"{audit.vectors}: the distance of a class with one is usually too large, "
+            "unless its words are equal"
             + ("; --vectors with the full GoogleNews file is exact." if bundled else "."),
             soft_wrap=True,
         )

@@ -64,7 +64,9 @@ def overlap_report(
         given = [*trains, *(part for test in tests for part in ("--against", test))]
         if threshold != DEFAULT_THRESHOLD:
             given += ["--threshold", f"{threshold:g}"]
-        content = overlap_page(report, arguments=given)
+        if vectors:
+            given += ["--vectors", Path(vectors).name]
+        content = overlap_page(report, arguments=given, is_bundled=not vectors)
         with atomic_write(page) as stream:
             stream.write(content.encode())
     if as_json:
@@ -98,6 +100,7 @@ def _render(report: OverlapReport) -> None:
     if report.approximate_words:
         to.print(
             f"{count(len(report.approximate_words), 'word')} without a vector in "
-            f"{report.vectors}: classes with one are found only by equal words.",
+            f"{report.vectors}: the distance of a class with one is usually too large, "
+            "unless its words are equal.",
             soft_wrap=True,
         )

@@ -51,7 +51,8 @@ def _print_tables(report: PaperReport) -> None:
         grid = table(wide.name)
         for heading in wide.header:
             is_number = heading.rpartition(" ")[2] in ("top1", "top5")
-            grid.add_column(heading, justify="right" if is_number else "left")
+            longest = max(map(len, heading.split()))
+            grid.add_column(heading, justify="right" if is_number else "left", min_width=longest)
         for row in wide.rows:
             grid.add_row(*row)
         to.print(grid)

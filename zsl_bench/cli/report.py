@@ -134,7 +134,7 @@ def _print_tables(tables: Sequence[ScoreTable]) -> None:
         to.print()
     why = apart(tables)
     if why:
-        to.print(f"* {why}", soft_wrap=True)
+        to.print(f"* {why}; --anyway puts them into one table", soft_wrap=True)
 
 
 def _print_grid(to: Console, dataset: str, part: TextTable) -> None:

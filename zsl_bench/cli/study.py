@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zsl_bench.cli.compared import COMPARED, ComparedChoices, compare_methods, refuse_options
 from zsl_bench.cli.paper_tables import FORMATS, tell_tables
 from zsl_bench.cli.render import (
     INTERRUPTED,
@@ -49,7 +50,7 @@ class _Lines:
 
 
 @click.command(epilog="Example: zsl-bench study classes --dry-run")
-@click.argument("name", type=click.Choice(tuple(KINDS)), metavar="NAME")
+@click.argument("name", type=click.Choice((*KINDS, COMPARED)), metavar="NAME")
 @click.argument("config", required=False)
 @click.option(
     "--set", "overrides", multiple=True, metavar="SECTION.FIELD=VALUE",
@@ -57,7 +58,8 @@ class _Lines:
 )  # fmt: skip
 @click.option(
     "--data", multiple=True, metavar="DATASET=PATH",
-    help="Where a test set is, instead of the configuration's path; may be given several times.",
+    help="Where a test set is, instead of the configuration's path, or its feature file "
+    "(compared-methods); may be given several times.",
 )  # fmt: skip
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path),
@@ -77,7 +79,8 @@ class _Lines:
               help="Collect what is finished, and run nothing.")  # fmt: skip
 @click.option(
     "--format", "form", type=click.Choice(FORMATS),
-    help="Print the paper's tables, claimed beside measured, and run nothing (paper-tables).",
+    help="Print the tables, and run nothing (paper-tables: claimed beside measured; "
+    "compared-methods).",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def study(
@@ -97,12 +100,12 @@ def study(
 ) -> None:
     """Carry out a study of the paper: many trainings, their evaluations, and their figure.
 
-    NAME is classes, videos, diversity, pretraining, ablation or paper-tables; CONFIG is a bundled
-    configuration, such as demo-classes, or a TOML file, and by default the bundled one of that
-    name. Without an option, what is left of the study is run, one run after the other; Ctrl-C
-    (exit status 130) and SIGTERM (143) leave what is done, and the same command goes on. Several
-    processes may share a study. A run that fails is recorded, the others go on, and the exit
-    status is 1.
+    NAME is classes, videos, diversity, pretraining, ablation or paper-tables, or compared-methods,
+    which fits methods to clip features; CONFIG is a bundled configuration, such as demo-classes,
+    or a TOML file, and by default the bundled one of that name. Without an option, what is left of
+    the study is run, one run after the other; Ctrl-C (exit status 130) and SIGTERM (143) leave what
+    is done, and the same command goes on. Several processes may share a study. A run that fails is
+    recorded, the others go on, and the exit status is 1.
     """
     from zsl_bench.workflows.studies.config import load_study
     from zsl_bench.workflows.studies.plan import plan_study
@@ -112,12 +115,28 @@ def study(
         raise click.UsageError(
             "give one of --dry-run, --list, --slurm, --run, --collect and --format"
         )
-    settings = load_study(name, config or name, overrides=overrides, data=_pairs(data), out=out)
+    if name == COMPARED:
+        refuse_options(overrides, as_list, slurm)
+        compare_methods(
+            ComparedChoices(
+                config=config,
+                data=_pairs(data),
+                out=out,
+                dry_run=dry_run,
+                only=only,
+                collects=collects,
+                form=form,
+                as_json=as_json,
+            )
+        )
+        return
+    chosen = _chosen(name, config)
+    settings = load_study(name, chosen, overrides=overrides, data=_pairs(data), out=out)
     plan = plan_study(settings)
     if as_list:
         _list(plan)
     elif slurm is not None:
-        again = _again(name, config or name, overrides, data, out)
+        again = _again(name, chosen, overrides, data, out)
         _write_slurm(plan, slurm, again)
     elif form is not None:
         tell_tables(plan, form)
@@ -127,6 +146,11 @@ def study(
         _collect(plan, as_json=as_json)
     else:
         _run(plan, only, as_json=as_json)
+
+
+def _chosen(name: str, config: str | None) -> str:
+    """Return the configuration; an empty one is not taken for none."""
+    return name if config is None else config
 
 
 def _pairs(data: tuple[str, ...]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +95,7 @@ class Chart:
     rows: tuple[tuple[object, ...], ...]
     draw: Callable[[Figure], None]
     size: tuple[float, float] = (6.4, 4.0)
+    _drawn: dict[str, bytes] = field(default_factory=dict, init=False, repr=False)
 
     def picture(self, kind: str) -> bytes:
         """Draw it; the same numbers give the same bytes under one version of matplotlib.
@@ -105,6 +106,11 @@ class Chart:
         Raises:
             ZslBenchError: matplotlib is missing.
         """
+        if kind not in self._drawn:
+            self._drawn[kind] = self._picture(kind)
+        return self._drawn[kind]
+
+    def _picture(self, kind: str) -> bytes:
         require_plots(f"chart {self.name}")
         from matplotlib import rc_context
         from matplotlib.figure import Figure
@@ -164,10 +170,10 @@ def as_percent(axes: Axes, which: str) -> None:
         axes: The axes.
         which: ``x`` or ``y``.
     """
-    from matplotlib.ticker import PercentFormatter
+    from matplotlib.ticker import FuncFormatter
 
     axis: Any = getattr(axes, f"{which}axis")
-    axis.set_major_formatter(PercentFormatter(xmax=1, decimals=0, symbol=""))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}"))
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:

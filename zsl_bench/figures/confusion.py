@@ -162,6 +162,11 @@ def confusion_chart(
             f"For the videos of each class (row) the share that the model names as each class "
             f"(column), in {sorting}. A row adds up to 100%; the diagonal is the accuracy.",
             *left_out(len(confusion.named) - len(drawn)),
+            *(
+                [f"Names of {len(named)} classes do not fit; they stand in the CSV."]
+                if len(named) > MOST_NAMES
+                else []
+            ),
         ),
         header=(*KEY, *_HEADER),
         rows=tuple(
@@ -256,6 +261,9 @@ def _draw(confusion: Confusion, named: Sequence[str], title: str, figure: Figure
         axes.set_xticks(range(len(named)), labels, rotation=90, fontsize=size)
         axes.set_yticks(range(len(named)), labels, fontsize=size)
         axes.tick_params(length=1.5, pad=1)
+    else:
+        axes.set_xticks([])
+        axes.set_yticks([])
     axes.set_xlabel("named as")
     axes.set_ylabel("true class")
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)

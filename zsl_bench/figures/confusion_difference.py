@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zsl_bench.errors import ResultError
-from zsl_bench.figures.chart import BLACK, GREY, Chart, look
+from zsl_bench.figures.chart import BLACK, Chart, look
 from zsl_bench.figures.confusion import (
     confusion_of,
     draw_matrix,
@@ -19,7 +19,7 @@ from zsl_bench.figures.confusion import (
     shade_bar,
     square,
 )
-from zsl_bench.figures.runs import gather, shortened, shown
+from zsl_bench.figures.runs import gather, points, shortened, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 MOST_MODELS = 4
 _SHOWN = 12
-_LONGEST, _TITLE = 24, 26
+_LONGEST, _TITLE = 24, 22
 _HEADER = (
     "first", "second", "class", "L2 of the class", "named", "share of first", "share of second",
     "second minus first",
@@ -219,7 +219,7 @@ def _panels(figure: Figure, models: int, pairs: int) -> _Panels:
 def _bare(axes: Axes, title: str) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.set_title(title, loc="left", fontsize=8.5)
+    axes.set_title(title, loc="left", fontsize=8)
 
 
 def _draw_farthest(axes: Axes, found: ConfusionDistance) -> None:
@@ -229,10 +229,10 @@ def _draw_farthest(axes: Axes, found: ConfusionDistance) -> None:
     axes.barh(places, distances[order], color=look(0).colour, height=0.62)
     for place, row in enumerate(order):
         axes.text(
-            distances[row], place, f" {_points(float(gains[row]))}", va="center", fontsize=6.5,
+            distances[row], place, f" {points(float(gains[row]))}", va="center", fontsize=6.5,
             color=BLACK,
         )  # fmt: skip
-    axes.axvline(found.mean, color=GREY, linestyle=":", linewidth=1.2)
+    axes.axvline(found.mean, color=BLACK, linestyle=":", linewidth=1.2)
     labels = [shown(shortened(found.classes[row], _LONGEST)) for row in order]
     axes.set_yticks(places, labels, fontsize=6.5)
     axes.tick_params(axis="y", length=0)
@@ -240,8 +240,3 @@ def _draw_farthest(axes: Axes, found: ConfusionDistance) -> None:
     axes.set_xlim(0, max(float(distances.max()), found.mean, 0.01) * 1.2)
     axes.set_xlabel("L2 distance")
     axes.set_title(f"mean L2 distance {found.mean:.3f}", loc="left", fontsize=8.5)
-
-
-def _points(gain: float) -> str:
-    points = round(100 * gain)
-    return f"{points:+d}".replace("-", "\N{MINUS SIGN}") if points else "±0"

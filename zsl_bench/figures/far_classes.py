@@ -14,7 +14,7 @@ from zsl_bench.figures.chart import GREY, Chart, as_percent, look
 from zsl_bench.figures.runs import KEY, gather, legend_above
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 FEW = 5
 _HEADER = (
-    *KEY, "from distance", "below distance", "trials", "classes", "classes with videos", "videos",
-    "chance", "top1", "mean_per_class",
+    *KEY, "from distance", "below distance", "trials", "classes", "classes with videos",
+    "on stand-ins", "videos", "chance", "top1", "mean_per_class",
 )  # fmt: skip
 
 
@@ -40,8 +40,9 @@ class FarClasses:
         name: The model.
         metric: ``top1`` or ``mean_per_class``, as the protocol publishes.
         steps: Ascending; each with the figures of :func:`zsl_bench.assessment.curves.curves` and
-            ``until``, the distance at which the next step begins or no class is left, and
-            ``with_videos``, the classes left that have a video.
+            ``until``, the distance at which the next step begins or no class is left,
+            ``with_videos``, the classes left that have a video, and ``on_stand_ins``, those of
+            these whose nearest distance rests on a stand-in for a word.
         neighbours: How many declared classes the mean distance is over.
         approximate: Test classes whose nearest distance rests on a stand-in for a word.
         silent: Fields that are open or undeclared, so that classes may be nearer than measured.
@@ -86,13 +87,17 @@ def far_classes(run: Run) -> FarClasses:
             fix="name a protocol that these videos serve",
         )
     ends = [*(point["threshold"] for point in points[1:]), curve["end"]]
-    having = _classes_with_videos(run, distances, np.array([one["threshold"] for one in points]))
+    thresholds = np.array([one["threshold"] for one in points])
+    having = _classes_with_videos(run, distances, thresholds, distances.classes)
+    resting = _classes_with_videos(run, distances, thresholds, distances.approximate_classes)
     return FarClasses(
         name=run.name,
         metric="top1" if run.protocol.metric == "top1" else "mean_per_class",
         steps=tuple(
-            {**one, "until": end, "with_videos": number}
-            for one, end, number in zip(points, ends, having.tolist(), strict=True)
+            {**one, "until": end, "with_videos": number, "on_stand_ins": rest}
+            for one, end, number, rest in zip(
+                points, ends, having.tolist(), resting.tolist(), strict=True
+            )
         ),
         neighbours=distances.neighbours,
         approximate=tuple(found["approximate_classes"]),
@@ -132,21 +137,24 @@ def far_classes_chart(
 
 
 def _classes_with_videos(
-    run: Run, distances: ClassDistances, thresholds: NDArray[np.float64]
+    run: Run,
+    distances: ClassDistances,
+    thresholds: NDArray[np.float64],
+    among: Collection[str],
 ) -> NDArray[np.float64]:
-    """Return ``(J,)`` how many classes with a video are farther, the mean over trials with one."""
+    """Return ``(J,)`` how many of some classes with a video are farther than each threshold.
+
+    It is the mean over the trials that have any class with a video left.
+    """
     of = dict(zip(distances.classes, distances.nearest_mean.tolist(), strict=True))
-    counts = np.array(
-        [
-            [
-                sum(of[trial.trial.classes[row]] > threshold for row in np.unique(trial.labels))
-                for threshold in thresholds
-            ]
-            for trial in run.ranked
-        ],
-        dtype=np.float64,
-    )
-    return np.asarray(counts.sum(axis=0) / (counts > 0).sum(axis=0))
+    counted = set(among)
+    counts, left = np.zeros(len(thresholds)), np.zeros(len(thresholds))
+    for trial in run.ranked:
+        names = [trial.trial.classes[row] for row in np.unique(trial.labels)]
+        far = np.array([of[name] for name in names])[:, None] > thresholds
+        counts += far[[name in counted for name in names]].sum(axis=0)
+        left += far.any(axis=0)
+    return np.asarray(counts / left)
 
 
 def _sentences(found: Sequence[FarClasses]) -> Iterator[str]:
@@ -155,13 +163,19 @@ def _sentences(found: Sequence[FarClasses]) -> Iterator[str]:
         "Accuracy on the test classes whose mean distance to the "
         f"{' or '.join(map(str, numbers))} nearest declared training classes exceeds the distance "
         f"on the axis, with every candidate kept; pale where fewer than {FEW} classes are left. "
-        "Dotted: chance. Below, the classes left that have a video."
+        "Dotted: chance. Below, the classes left that have a video"
+        + (
+            "; shaded, those of them whose nearest distance rests on a stand-in for a word without "
+            "a vector, which usually puts a class too far to the right."
+            if any(one.approximate for one in found)
+            else "."
+        )
     )
     for one in found:
         if one.approximate:
             yield (
-                f"{one.name}: the nearest distance of {len(one.approximate)} classes rests on a "
-                f"stand-in for a word without a vector ({listing(one.approximate, limit=3)})."
+                f"{one.name}: on a stand-in rest {len(one.approximate)} "
+                f"({listing(one.approximate, limit=3)})."
             )
         if one.silent:
             yield (
@@ -171,8 +185,8 @@ def _sentences(found: Sequence[FarClasses]) -> Iterator[str]:
 
 def _rows(panel: Panel, found: Sequence[FarClasses]) -> Iterator[tuple[object, ...]]:
     fields = (
-        "threshold", "until", "num_trials", "num_classes", "with_videos", "num_videos",
-        "chance", "top1", "mean_per_class",
+        "threshold", "until", "num_trials", "num_classes", "with_videos", "on_stand_ins",
+        "num_videos", "chance", "top1", "mean_per_class",
     )  # fmt: skip
     for run, one in zip(panel.runs, found, strict=True):
         for step in one.steps:
@@ -225,6 +239,7 @@ def _draw_one(upper: Axes, lower: Axes, one: FarClasses, number: int) -> Artist:
     lower.stairs(
         left, edges, baseline=None, color=style.colour, linewidth=1.2, linestyle=style.dash
     )
+    lower.stairs(one.heights("on_stand_ins"), edges, fill=True, color=style.colour, alpha=0.3)
     (handle,) = upper.plot(
         [], [], color=style.colour, marker=style.marker, linestyle=style.dash, markersize=4.5
     )

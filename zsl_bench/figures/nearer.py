@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zsl_bench.errors import ResultError
+from zsl_bench.errors import ResultError, listing
 from zsl_bench.figures.chart import BLACK, GREY, Chart, as_percent, look
 from zsl_bench.figures.per_class import class_accuracies
-from zsl_bench.figures.runs import gather, shortened, shown
+from zsl_bench.figures.runs import gather, points, shortened, shown
 from zsl_bench.verdict import Declared, class_distances
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from numpy.typing import NDArray
 
     from zsl_bench.assessment.reload import Reloaded
     from zsl_bench.classes import ClassSet
     from zsl_bench.figures.runs import Panel, Run
+    from zsl_bench.verdict import ClassDistances
 
 NEARER = 0.1
 _MOST_NAMED = 14
@@ -41,6 +41,8 @@ class NearerClass:
         distance_after: The same with the set added.
         accuracy_before: Top-1 on the class, a fraction.
         accuracy_after: The same of the other model.
+        is_approximate: Whether one of the distances rests on a stand-in for a word without a
+            vector.
     """
 
     name: str
@@ -48,6 +50,7 @@ class NearerClass:
     distance_after: float
     accuracy_before: float
     accuracy_after: float
+    is_approximate: bool = False
 
     @property
     def fall(self) -> float:
@@ -109,18 +112,21 @@ def nearer_classes_chart(
         ZslBenchError: The vectors cannot be read, or words follow other rules.
     """
     panel = gather((before, after), protocol=protocol, anyway=anyway)
-    classes = nearer_classes(panel, _given(panel, sets) if sets else _stored(panel))
+    classes = nearer_classes(panel, *(_given(panel, sets) if sets else _stored(panel)))
+    told = list(_sentences(panel, classes))
+    if not sets:
+        told += _undeclared(panel)
     return Chart(
         name="nearer-classes",
         title=f"Classes that training comes nearer to, {panel.heading}",
-        caption=panel.caption(*_sentences(panel, classes)),
+        caption=panel.caption(*told),
         header=(
             "class", "distance before", "distance after", "fall", "nearer", "top1 before",
-            "top1 after", "gain",
+            "top1 after", "gain", "stand-in",
         ),
         rows=tuple(
             (one.name, one.distance_before, one.distance_after, one.fall, one.is_nearer,
-             one.accuracy_before, one.accuracy_after, one.gain)
+             one.accuracy_before, one.accuracy_after, one.gain, one.is_approximate)
             for one in classes
         ),
         draw=partial(_draw, panel, classes),
@@ -129,14 +135,16 @@ def nearer_classes_chart(
 
 
 def nearer_classes(
-    panel: Panel, distances: tuple[NDArray[np.float64], NDArray[np.float64]]
+    panel: Panel, before: ClassDistances, after: ClassDistances
 ) -> tuple[NearerClass, ...]:
     """Return the test classes that both models have a video of, in the data set's order.
 
     Args:
         panel: The models, before and after.
-        distances: ``(C,)`` each: to the nearest training class, before and after.
+        before: Distances of the test classes to the training classes before.
+        after: The same with the set added.
     """
+    resting = {*before.approximate_classes, *after.approximate_classes}
     accuracy = [{one.name: one.accuracy for one in class_accuracies(run)} for run in panel.runs]
     names = panel.runs[0].evidence.classes.names
     return tuple(
@@ -146,8 +154,9 @@ def nearer_classes(
             distance_after=float(new),
             accuracy_before=accuracy[0][name],
             accuracy_after=accuracy[1][name],
+            is_approximate=name in resting,
         )
-        for name, old, new in zip(names, *distances, strict=True)
+        for name, old, new in zip(names, before.nearest, after.nearest, strict=True)
         if name in accuracy[0] and name in accuracy[1]
     )
 
@@ -158,7 +167,7 @@ def mean_gain(classes: Sequence[NearerClass], *, nearer: bool) -> float | None:
     return float(np.mean(gains)) if gains else None
 
 
-def _stored(panel: Panel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _stored(panel: Panel) -> tuple[ClassDistances, ClassDistances]:
     before, after = (_stored_one(run) for run in panel.runs)
     digests = {run.evidence.verdicts[0].vectors_digest for run in panel.runs}
     if len(digests) > 1:
@@ -170,7 +179,7 @@ def _stored(panel: Panel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return before, after
 
 
-def _stored_one(run: Run) -> NDArray[np.float64]:
+def _stored_one(run: Run) -> ClassDistances:
     if run.evidence.distances is None:
         raise ResultError(
             f"distances to the training classes of {run.name}",
@@ -178,10 +187,10 @@ def _stored_one(run: Run) -> NDArray[np.float64]:
             fix="name the training sets with --before and --added, or score it again with "
             "--trained-on",
         )
-    return run.evidence.distances.nearest
+    return run.evidence.distances
 
 
-def _given(panel: Panel, sets: TrainingSets) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _given(panel: Panel, sets: TrainingSets) -> tuple[ClassDistances, ClassDistances]:
     classes = panel.runs[0].evidence.classes
     found = []
     for trained_on in (sets.before, (*sets.before, *sets.added)):
@@ -192,7 +201,7 @@ def _given(panel: Panel, sets: TrainingSets) -> tuple[NDArray[np.float64], NDArr
                 found="no training class before, or none added",
                 fix="name both with --before and --added",
             )
-        found.append(made.nearest)
+        found.append(made)
     return found[0], found[1]
 
 
@@ -211,6 +220,19 @@ def _sentences(panel: Panel, classes: Sequence[NearerClass]) -> Iterator[str]:
         if gain is not None
     ]
     yield f"Mean gain: {', '.join(told)}."
+    resting = [one.name for one in classes if one.is_approximate]
+    if resting:
+        yield (
+            f"~: of {len(resting)} classes a distance rests on a stand-in for a word without a "
+            f"vector ({listing(resting, limit=3)})."
+        )
+
+
+def _undeclared(panel: Panel) -> Iterator[str]:
+    for run in panel.runs:
+        silent = run.evidence.verdicts[0].silent
+        if silent:
+            yield f"{run.name}: {'; '.join(silent)}, so that classes may be nearer than drawn."
 
 
 def _draw(panel: Panel, classes: Sequence[NearerClass], figure: Figure) -> None:
@@ -259,7 +281,8 @@ def _draw_key(axes: Axes, numbered: Sequence[NearerClass]) -> None:
     axes.set_axis_off()
     named = numbered[:_MOST_NAMED]
     lines = [
-        f"{number:>2}  {shown(shortened(one.name, _LONGEST))}  ({100 * one.gain:+.0f})"
+        f"{number:>2}  {shown(shortened(one.name, _LONGEST))}"
+        f"{' ~' if one.is_approximate else ''}  ({points(one.gain)})"
         for number, one in enumerate(named, start=1)
     ]
     if len(numbered) > len(named):

@@ -29,6 +29,7 @@ MOST_NAMES = 130
 _INCHES_A_CLASS = 0.098
 _NARROWEST, _WIDEST = 6.4, 13.0
 _LONGEST, _TITLE_WIDTH = 26, 24
+_TICKS = 50
 _HEADER = (*KEY, "place, hardest first", "class", "videos", "accuracy")
 
 
@@ -167,7 +168,8 @@ def best_worst_chart(
         title=f"Worst and best {shown_here} classes of {panel.heading}",
         caption=panel.caption(
             f"Top-1 accuracy on the {shown_here} classes that each model does worst (upper panels) "
-            "and best on (lower panels), with every model on the same classes."
+            "and best on (lower panels), with every model on the same classes.",
+            *_ties(table, shown_here),
         ),
         header=(*_HEADER, *(f"accuracy of {name}" for name in table.names)),
         rows=tuple(
@@ -200,6 +202,19 @@ def _tabulate(panel: Panel) -> _Table:
         accuracy=tuple({entry.name: entry.accuracy for entry in entries} for entries in found),
         sorted=tuple(tuple(sorted(entries, key=lambda e: e.accuracy)) for entries in found),
     )
+
+
+def _ties(table: _Table, number: int) -> Iterator[str]:
+    """Yield what is left out although it is no better or worse than what is shown."""
+    for name, entries in zip(table.names, table.sorted, strict=True):
+        values = [entry.accuracy for entry in entries]
+        for side, edge, beyond in (
+            ("worst", values[number - 1], values[number:]),
+            ("best", values[-number], values[:-number]),
+        ):
+            equal = beyond.count(edge)
+            if equal:
+                yield f"{name}: of equal accuracy to the {side}, but not shown: {equal}."
 
 
 def _draw_sorted(table: _Table, figure: Figure) -> None:
@@ -242,7 +257,9 @@ def _draw_one(
 
 def _name_places(axes: Axes, order: Sequence[str]) -> None:
     if len(order) > MOST_NAMES:
-        axes.set_xlabel("classes, hardest first")
+        places = [1, *range(_TICKS, len(order) + 1, _TICKS)]
+        axes.set_xticks([place - 1 for place in places], [str(place) for place in places])
+        axes.set_xlabel("place of the class, hardest first")
         return
     labels = [shown(shortened(name, _LONGEST)) for name in order]
     size = 5.4 if len(order) > 60 else 7

@@ -210,6 +210,12 @@ def shown(text: str) -> str:
     return f" {escaped}" if escaped.startswith("_") else escaped
 
 
+def points(gain: float) -> str:
+    """Return a gain in accuracy as whole points with a sign."""
+    whole = round(100 * gain)
+    return f"{whole:+d}".replace("-", "\N{MINUS SIGN}") if whole else "±0"
+
+
 def legend_above(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:
     """Put a legend above all panels, in as many columns as its names leave room for."""
     longest = max(len(label) for label in labels)

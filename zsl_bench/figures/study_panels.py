@@ -140,9 +140,9 @@ def draw_mean(axes: Axes, place: float, mean: StudyMean, number: int) -> None:
         axes.annotate(
             mean.note,
             (place, mean.mean),
-            xytext=(0, -12),
+            xytext=(6, -10),
             textcoords="offset points",
-            ha="center",
+            ha="left",
             fontsize=7,
             color=style.colour,
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zsl_bench.errors import one_line
 from zsl_bench.report.tables import BOLD, Span, entry_of, separating, shows
-from zsl_bench.report.units import percent
+from zsl_bench.report.units import harmless, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -35,6 +35,7 @@ _LATEX = {
     "†": r"$^\dagger$",
     "[": "{[}",
     "*": "{*}",
+    "`": r"\textasciigrave{}",
     **{special: f"\\{special}" for special in "&%$#_"},
 }
 
@@ -118,7 +119,7 @@ def apart(tables: Sequence[ScoreTable]) -> str:
         return ""
     return (
         "results in different tables are not comparable, and are not ranked with each other: they "
-        f"differ in {', '.join(fields)}; --anyway puts them into one table"
+        f"differ in {', '.join(fields)}"
     )
 
 
@@ -153,7 +154,7 @@ def to_csv(tables: Sequence[ScoreTable], protocols: Sequence[str] = ()) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: harmless(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
 
 
@@ -234,7 +235,8 @@ def markdown(text: str) -> str:
 
 def latex(text: str) -> str:
     """Return foreign text as LaTeX prints it, in one line."""
-    return "".join(_LATEX.get(letter, letter) for letter in one_line(text))
+    plain = "".join(_LATEX.get(letter, letter) for letter in one_line(text))
+    return plain.replace("--", "-{}-").replace("--", "-{}-")
 
 
 def _verdict(row: Row, dataset: str) -> str:

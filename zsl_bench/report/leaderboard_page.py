@@ -28,7 +28,7 @@ from zsl_bench.report.leaderboard_tables import (
 from zsl_bench.report.result_page import PageOptions, result_page
 from zsl_bench.report.sections import slug
 from zsl_bench.report.sources import load_sources
-from zsl_bench.report.units import count
+from zsl_bench.report.units import count, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from zsl_bench.report.submissions import Submission
 
 TITLE = "Zero-shot video classification: results"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,13 +250,8 @@ def _csv(board: Leaderboard) -> str:
     writer = csv.DictWriter(text, HEADER, lineterminator="\n")
     writer.writeheader()
     for row in board.rows():
-        writer.writerow({name: _harmless(value) for name, value in row.items()})
+        writer.writerow({name: harmless(value) for name, value in row.items()})
     return text.getvalue()
-
-
-def _harmless(value: object) -> object:
-    """Mark text that a spreadsheet would take for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _write(path: Path, text: str) -> Path:

@@ -119,7 +119,7 @@ def zero_shot_notes(zero_shot: dict[str, Any]) -> Iterator[str]:
     yield from verdict_lines(zero_shot)
     if rule["approximate_words"]:
         words = count(len(rule["approximate_words"]), "word")
-        yield f"verdict: {words} without a vector; a class with one is seen only by equal words"
+        yield f"verdict: {words} without a vector; a class with one may be nearer than it seems"
     yield from _declared_notes(rule, zero_shot["declared_by_user"])
     if zero_shot["shared_videos"]:
         yield from _shared_notes(zero_shot["shared_videos"])

@@ -45,12 +45,15 @@ def overlap_chart_of(report: OverlapReport) -> Chart:
     return overlap_share_chart(series, threshold=report.threshold)
 
 
-def overlap_page(report: OverlapReport, *, arguments: Sequence[str] = ()) -> str:
+def overlap_page(
+    report: OverlapReport, *, arguments: Sequence[str] = (), is_bundled: bool = True
+) -> str:
     """Write an overlap report as one HTML page that needs no other file and no network.
 
     Args:
         report: The report.
         arguments: What ``zsl-bench overlap-report`` was called with, shown in the page.
+        is_bundled: Whether the vectors are the bundled ones, so that all of them are advised.
     """
     chart = overlap_chart_of(report) if can_plot() else None
     command = shlex.join(["zsl-bench", "overlap-report", *arguments])
@@ -72,7 +75,7 @@ def overlap_page(report: OverlapReport, *, arguments: Sequence[str] = ()) -> str
         stand_ins=stand_in_table(report),
         words=", ".join(report.approximate_words),
         command=command,
-        full_command=f"{command} --vectors {_WHOLE_FILE}",
+        full_command=f"{command} --vectors {_WHOLE_FILE}" if is_bundled else "",
     )
 
 

@@ -49,7 +49,7 @@ class Drawing:
 
     def save(self, folder: Path) -> list[Path]:
         """Write the picture in every format with its numbers beside it; see :meth:`Chart.save`."""
-        return [] if self.chart is None else replace(self.chart, name=self.name).save(folder)
+        return [] if self.chart is None else self.chart.save(folder)
 
     def source(self) -> str:
         """Return the figure as the source of an image: SVG, or PNG where that is too large."""
@@ -103,4 +103,4 @@ def _try(name: str, make: Callable[[], Chart]) -> Drawing:
         chart = make()
     except ZslBenchError as error:
         return Drawing(name=name, title=name, why=str(error))
-    return Drawing(name=name, title=chart.title, chart=chart)
+    return Drawing(name=name, title=chart.title, chart=replace(chart, name=name))

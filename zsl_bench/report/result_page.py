@@ -130,7 +130,7 @@ def result_page(sources: Sequence[Source], options: PageOptions | None = None) -
             [*score_tables(table, f"scores-{number}")]
             for number, table in enumerate(tables, start=1)
         ],
-        bold=BOLD if any(len(table.rows) > 1 for table in tables) else "",
+        bold=BOLD if any(len(one.rows) > 1 and not one.differs for one in tables) else "",
         apart=apart(tables),
         differs=sorted({name for table in tables for name in table.differs}),
         parts=[

@@ -47,13 +47,19 @@ def load_sources(
 
     Raises:
         ResultError: A result is missing, damaged, edited, or of a newer schema; or it has to be
-            scored anew and its arrays cannot be had.
+            scored anew and its arrays cannot be had; or two of one identity have other scores.
         ProtocolError: A protocol does not fit a result.
     """
     found: dict[str, Source] = {}
     for path in paths:
         source = _load(Path(path), protocols)
-        found.setdefault(source.result.sha256, source)
+        first = found.setdefault(source.result.sha256, source)
+        if first.result.scores != source.result.scores:
+            raise ResultError(
+                f"report of {first.file} and {source.file}",
+                found="one identity and two sets of scores",
+                fix="see which of the two holds with zsl-bench verify",
+            )
     return tuple(found.values())
 
 

@@ -105,11 +105,15 @@ def gather(sources: Sequence[str], *, progress: Callable[[str], object] | None =
                 if result is None:
                     others += 1
                     continue
-                _check_new(result, submissions)
+                made = _verified(name, file, path, result)
+                _check_new(made, submissions)
             except ResultError as error:
                 not_listed.append(NotListed(source=name, file=file, reason=error.found))
-            else:
-                submissions[result.sha256] = _verified(name, file, path, result)
+                continue
+            beaten = submissions.get(result.sha256)
+            if beaten is not None:
+                not_listed.append(_replaced(beaten, made))
+            submissions[result.sha256] = made
     return Gathered(
         submissions=tuple(submissions.values()), not_listed=tuple(not_listed), others=others
     )
@@ -199,10 +203,14 @@ def _load(path: Path) -> EvaluationResult | None:
     return result
 
 
-def _check_new(result: EvaluationResult, known: Mapping[str, Submission]) -> None:
-    """Refuse a second result of one identity, and say whether it says the same."""
+def _check_new(made: Submission, known: Mapping[str, Submission]) -> None:
+    """Refuse a second result of one identity, and say whether it says the same.
+
+    One that was verified takes the place of one that does not hold.
+    """
+    result = made.result
     first = known.get(result.sha256)
-    if first is None:
+    if first is None or (made.verified and not first.verified):
         return
     where = f"{first.file} of {first.source}"
     raise ResultError(
@@ -211,6 +219,13 @@ def _check_new(result: EvaluationResult, known: Mapping[str, Submission]) -> Non
         if result.scores == first.result.scores
         else f"other scores than {where}, which has the same identity",
         fix="keep one of the two",
+    )
+
+
+def _replaced(beaten: Submission, by: Submission) -> NotListed:
+    reason = f"does not hold, and {by.file} of {by.source}, which has the same identity, does"
+    return NotListed(
+        source=beaten.source, file=beaten.file, reason=f"{reason} ({one_line(beaten.told)})"
     )
 
 

@@ -137,8 +137,12 @@ class ScoreTable:
         return tuple(dict.fromkeys(column.dataset for column in self.columns))
 
     def column(self, column: Column) -> tuple[Entry | None, ...]:
-        """Return the entries of a column, one a row; None where a row has no such figure."""
-        return _with_best([_entry(row, column) for row in self.rows])
+        """Return the entries of a column, one a row; None where a row has no such figure.
+
+        None is ranked in a table of results that are not comparable.
+        """
+        entries = tuple(_entry(row, column) for row in self.rows)
+        return entries if self.differs else _with_best(entries)
 
 
 def tabulate(

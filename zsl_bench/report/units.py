@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
 
 def percent(value: float | None) -> str:
     """Return an accuracy as the field prints it: percent with one digit."""
@@ -26,6 +28,11 @@ def duration(seconds: float) -> str:
 def count(number: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun: ``1 video``, ``2 videos``, ``3 classes``."""
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def harmless(value: object) -> object:
+    """Return a value for a CSV file; text that a spreadsheet would take for a formula is marked."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def number(value: float) -> str:

@@ -6,8 +6,15 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zsl_bench.assessment.verify.checks import Check, by_problems, not_possible, passed
+from zsl_bench.assessment.verify.checks import (
+    Check,
+    by_problems,
+    failed,
+    not_possible,
+    passed,
+)
 from zsl_bench.errors import listing
+from zsl_bench.features.given import unnamed_ids
 from zsl_bench.videos import Manifest, Video
 
 if TYPE_CHECKING:
@@ -98,10 +105,12 @@ def _unreadable(subject: Subject) -> list[str]:
 def labels(subject: Subject) -> Check:
     """Say whether every video has the class and the source that its data set gives it."""
     listed, matrix = subject.listed, subject.evidence.matrix
-    if listed is None or not subject.evidence.named_videos:
-        return not_possible("labels", _NO_LIST if listed is None else _NO_NAMES)
-    problems = []
     names = subject.evidence.classes.names
+    if not subject.evidence.named_videos:
+        return _made_up(subject)
+    if listed is None:
+        return not_possible("labels", _NO_LIST)
+    problems = []
     found = [names[label] for label in matrix.labels.tolist()]
     for what, values, place in (("class", found, 0), ("source", subject.evidence.groups, 1)):
         wrong = [
@@ -116,6 +125,15 @@ def labels(subject: Subject) -> Check:
     if strangers:
         problems.append(f"{strangers:,} videos whose class nobody tells")
     return by_problems("labels", problems, sound=f"every class and source is by {listed.source}")
+
+
+def _made_up(subject: Subject) -> Check:
+    """Say whether videos that are known by their labels alone are called so."""
+    matrix, names = subject.evidence.matrix, subject.evidence.classes.names
+    wanted = unnamed_ids([names[label] for label in matrix.labels.tolist()])
+    if sorted(wanted) == sorted(matrix.video_ids) and subject.evidence.groups == matrix.video_ids:
+        return not_possible("labels", _NO_NAMES)
+    return failed("labels", f"{_NO_NAMES}, as it says, yet have names or sources of their own")
 
 
 def manifest_digest(subject: Subject) -> Check:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from zsl_bench.verdict import Verdict
 
 _COMPARED: Final = (
-    *("finding", "threshold", "seen", "silent", "num_declared"),
+    *("finding", "rules", "threshold", "seen", "silent", "num_declared"),
     *("approximate_words", "unjudged", "not_covered"),
 )
 
@@ -111,7 +111,10 @@ def _contradictions(subject: Subject) -> Iterator[str]:
         yield f"the headline {headline!r}, where its rule found {str(verdicts[0])!r}"
     if verdicts[0].rule != classes.rules:
         yield f"the headline is by {verdicts[0].rule}, not by word-vector distance"
-    stored = subject.result.identity["model"]["declared"]
+    identity, zero_shot = subject.result.identity, subject.result.zero_shot
+    told = identity["class_vectors"].get("approximate_words", [])
+    yield from differences(zero_shot.get("approximate_words", told), told, "approximate_words")
+    stored = identity["model"]["declared"]
     silent = {name for name in FIELDS if stored[name] in (None, "open")}
     for verdict in verdicts:
         unjudged = (*verdict.unjudged, *verdict.not_covered)

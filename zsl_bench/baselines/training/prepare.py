@@ -132,7 +132,7 @@ def _warnings(training_set: TrainingSet, audit: ClassAudit) -> list[str]:
     if audit.training.approximate_words:
         words = listing(audit.training.approximate_words, limit=4)
         found.append(
-            f"words of training or test classes without a vector, found in the audit only by equal "
-            f"words: {words}"
+            f"words of training or test classes without a vector, whose distances in the audit are "
+            f"usually too large: {words}"
         )
     return found

@@ -36,7 +36,7 @@ class StudyModel:
     Attributes:
         name: What it is called in tables and figures, such as ``e2e``.
         config: Its training configuration, a bundled name or a TOML file.
-        overrides: Settings of the training, those of the whole study first.
+        overrides: Settings of the training, its own first; of two for one field the later wins.
     """
 
     name: str
@@ -180,7 +180,7 @@ def load_study(
         reference: A bundled name such as ``classes`` or ``demo-classes``, or a TOML file. Paths in
             it are relative to where the command runs.
         overrides: Settings of every training, behind those of the file.
-        data: Paths of test sets, instead of those of the file.
+        data: Paths of test sets, instead of those of the file; other sets only where it has none.
         out: Folder of the study, instead of that of the file.
 
     Raises:
@@ -200,7 +200,7 @@ def load_study(
     if told != kind:
         raise ZslBenchError(asked, found=f"a study of {told}", fix=f"zsl-bench study {told}")
     name = _text(content, "name", asked, path.stem)
-    tests = {**_texts(content, "test", asked), **(data or {})}
+    tests = _tests(_texts(content, "test", asked), data or {}, asked)
     common = (*_strings(content, "set", asked), *overrides)
     return StudyConfig(
         kind=kind,
@@ -211,6 +211,16 @@ def load_study(
         grid=_table(content, "grid", asked),
         description=_text(content, "description", asked, ""),
     )
+
+
+def _tests(told: Mapping[str, str], given: Mapping[str, str], asked: str) -> dict[str, str]:
+    """Put the paths that were given in place of the file's; a name it lacks is a slip."""
+    for dataset in given:
+        if told and dataset not in told:
+            raise ZslBenchError(
+                asked, found=f"no test set {dataset!r}", fix=near_matches(dataset, told)
+            )
+    return {**told, **given}
 
 
 def _read(path: Path, asked: str, reference: str) -> dict[str, Any]:

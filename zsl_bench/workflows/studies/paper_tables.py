@@ -167,7 +167,7 @@ def _notes(config: StudyConfig) -> Iterator[str]:
 
 
 def paper_cells(plan: StudyPlan, rows: Sequence[StudyRow]) -> tuple[PaperCell, ...]:
-    """Return every number of the four tables with what was measured for it.
+    """Return every number of the four tables, in their order, with what was measured for it.
 
     Args:
         plan: The study's plan.
@@ -182,7 +182,13 @@ def paper_cells(plan: StudyPlan, rows: Sequence[StudyRow]) -> tuple[PaperCell, .
         for claim in published_rows()
         if claim.table in TABLES and claim.entry.startswith("paper-")
     ]
-    return tuple(sorted(cells, key=lambda cell: TABLES.index(cell.claim.table)))
+    places = {row.entry: place for place, row in enumerate(ROWS)}
+    return tuple(
+        sorted(
+            cells,
+            key=lambda cell: (TABLES.index(cell.claim.table), places.get(cell.claim.entry, -1)),
+        )
+    )
 
 
 def _cell(
