@@ -121,6 +121,11 @@ SUITE = (
         quick=("--runs", "1"),
     ),
     Benchmark(
+        name="methods",
+        shows="ridge regression and ESZSL, settings chosen, with loops that solve each one anew",
+        page="methods",
+    ),
+    Benchmark(
         name="coverage",
         shows="how often the intervals hold the truth, beside Student's t and the percentile "
         "bootstrap",

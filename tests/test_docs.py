@@ -51,7 +51,7 @@ def test_python_examples_run(page, workplace, monkeypatch):
         first = code.splitlines()[0]
         if first.startswith("# file: "):
             Path(first.removeprefix("# file: ").strip()).write_text(code)
-        exec(compile(code, str(page), "exec"), namespace)  # noqa: S102
+        exec(compile(code, str(page), "exec", dont_inherit=True), namespace)  # noqa: S102
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=lambda p: p.name)
@@ -63,7 +63,8 @@ def test_commands_run(page, workplace, monkeypatch):
             path = Path(first.removeprefix("# file: ").strip())
             path.write_text(code)
             if path.name.startswith("make_"):
-                exec(compile(code, str(page), "exec"), {"__name__": "__main__"})  # noqa: S102
+                made = compile(code, str(page), "exec", dont_inherit=True)
+                exec(made, {"__name__": "__main__"})  # noqa: S102
     for line in commands(page):
         done = CliRunner().invoke(main, shlex.split(line, comments=True)[1:])
         assert done.exit_code in (0, 3), f"{line}\n{done.output}"

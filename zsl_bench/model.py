@@ -34,6 +34,8 @@ from zsl_bench.video import ClipSpec, clip_policy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from zsl_bench.wordvectors import ClassVectors
@@ -301,7 +303,33 @@ class EmbedsLabels(Protocol):
         ...
 
 
-Model: TypeAlias = ZeroShotModel | ScoringModel
+@runtime_checkable
+class VideoScoringModel(Protocol):
+    """A model that scores whole videos, from the vectors of all clips of each in their order."""
+
+    @property
+    def card(self) -> ModelCard:
+        """What the model is and has seen; ``card.scores`` names the kind of score."""
+        ...
+
+    def embed_clips(self, clips: Tensor, /) -> Tensor:
+        """Return one vector a clip, ``(B, D)``, of clips ``(B, T, 3, H, W)``."""
+        ...
+
+    def score_videos(
+        self, features: NDArray[np.float32], lengths: NDArray[np.int64], classes: ClassSet, /
+    ) -> NDArray[np.floating]:
+        """Return one score a video and class, ``(N, C)``, higher for a better match.
+
+        Args:
+            features: ``(N, K, D)``, what ``embed_clips`` gave for the clips of N videos.
+            lengths: ``(N,)`` clips of each video; zeros stand behind them.
+            classes: The candidates.
+        """
+        ...
+
+
+Model: TypeAlias = ZeroShotModel | ScoringModel | VideoScoringModel
 
 
 def check_is_model(model: object, reference: str) -> None:
@@ -318,14 +346,15 @@ def check_is_model(model: object, reference: str) -> None:
             found=f"{type(model).__name__} with no ModelCard in its attribute 'card'",
             fix="give it card = zsl_bench.ModelCard(name=..., ...)",
         )
-    if is_scoring(model):
+    if is_scoring(model) or scores_videos(model):
         return
     lacking = [name for name in ("embed_classes", "embed_clips") if not _has(model, name)]
     if lacking:
         raise ModelError(
             asked,
             found=f"{type(model).__name__} without {' and '.join(lacking)}",
-            fix="offer embed_classes and embed_clips, or score(clips, classes)",
+            fix="offer embed_classes and embed_clips, score(clips, classes), or embed_clips and "
+            "score_videos(features, lengths, classes)",
         )
 
 
@@ -333,6 +362,17 @@ def is_scoring(model: object) -> TypeGuard[ScoringModel]:
     """Say whether the harness calls ``score`` rather than the two embedding methods."""
     embeds = _has(model, "embed_classes") and _has(model, "embed_clips")
     return _has(model, "score") and not embeds
+
+
+def scores_videos(model: object) -> TypeGuard[VideoScoringModel]:
+    """Say whether the harness hands the clips of whole videos to ``score_videos``."""
+    whole = _has(model, "score_videos") and _has(model, "embed_clips")
+    return whole and not _has(model, "embed_classes")
+
+
+def gives_scores(model: object) -> bool:
+    """Say whether a model scores classes itself, by clip or by video, and has no class vectors."""
+    return is_scoring(model) or scores_videos(model)
 
 
 def _has(model: object, name: str) -> bool:

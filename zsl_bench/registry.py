@@ -20,7 +20,7 @@ from zsl_bench.model import LoadOptions, check_is_model, guarded
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from zsl_bench.model import ScoringModel, ZeroShotModel
+    from zsl_bench.model import Model
 
 GROUP = "zsl_bench.models"
 """The entry-point group in which packages offer models."""
@@ -29,7 +29,11 @@ _NO_OPTIONS = LoadOptions()
 _CODE_FILE = "model.py"
 _CONFIG_FILE = "config.json"
 _WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".tar", ".pkl")
-_SPELLINGS = "an installed name, hub:org/repo@revision, path:dir-or-file or py:package.module:load"
+_FIT_FILE = "fit.json"
+_SPELLINGS = (
+    "an installed name, hub:org/repo@revision, path:dir-or-file, method:dir or "
+    "py:package.module:load"
+)
 _LIBRARIES = ("mteb", "open_clip", "torchvision", "transformers")
 
 
@@ -73,14 +77,16 @@ def load_model(
     reference: str,
     *,
     options: LoadOptions = _NO_OPTIONS,
-) -> ZeroShotModel | ScoringModel:
+) -> Model:
     """Load a model.
 
     Args:
         reference: ``name`` of an installed model; ``hub:org/repo@revision``, a weights folder on
             the Hub; ``path:dir-or-file``, a weights folder or file, or a ``model.py`` that has
-            ``load``; ``py:package.module:load``; or a model of a library through its adapter:
-            ``transformers:``, ``open_clip:``, ``mteb:`` or ``torchvision:`` and its name there.
+            ``load``; ``method:dir``, a method that ``zsl-bench fit`` has fitted to clip features,
+            behind the model that made them; ``py:package.module:load``; or a model of a library
+            through its adapter: ``transformers:``, ``open_clip:``, ``mteb:`` or ``torchvision:``
+            and its name there.
         options: What the loader is told. A loader takes them as a first parameter ``options``.
 
     Raises:
@@ -161,6 +167,8 @@ def _load_path(place: str, options: LoadOptions, asked: str) -> Any:  # noqa: AN
     path = Path(place).expanduser() if place.startswith("~/") else Path(place)
     if not path.exists():
         raise ModelError(asked, found=f"no file or folder {place}", fix="check the path")
+    if (path / _FIT_FILE).is_file():
+        return _load_method(place, options, asked)
     if path.is_dir():
         path = _in_folder(path, asked)
     if path.suffix == ".py":
@@ -209,6 +217,37 @@ def _load_hub(reference: str, options: LoadOptions, asked: str) -> Any:  # noqa:
     return load_from_hub(reference, options)
 
 
+def _load_method(place: str, options: LoadOptions, asked: str) -> Any:  # noqa: ANN401
+    """Load a fitted method with its backbone, which a setting may name and code must be named by.
+
+    Nothing that a folder says makes code run: only weights, and models that are installed.
+    """
+    from zsl_bench.baselines.extracted import method_model, read_fitted_folder
+
+    _refuse_weights(options, asked)
+    folder = read_fitted_folder(Path(place).expanduser() if place.startswith("~/") else Path(place))
+    named = options.settings.get("backbone")
+    reference = named or folder.backbone_reference
+    if named is None and _may_run_code(reference):
+        raise ModelError(
+            asked,
+            found=f"the backbone {reference}, which is code",
+            fix=f"name it, if you trust it: --set backbone={reference}",
+        )
+    backbone = load_model(reference, options=folder.backbone_options(options))
+    return method_model(folder, backbone, options)
+
+
+def _may_run_code(reference: str) -> bool:
+    scheme, colon, rest = reference.partition(":")
+    if scheme != "path":
+        return bool(colon) and scheme not in ("hub", *_LIBRARIES)
+    path = Path(rest).expanduser() if rest.startswith("~/") else Path(rest)
+    if path.is_dir():
+        return not (path / _CONFIG_FILE).is_file() or (path / _FIT_FILE).is_file()
+    return path.suffix == ".py"
+
+
 def _load_from_library(library: str, name: str, options: LoadOptions, _asked: str) -> Any:  # noqa: ANN401
     """Load a model of a library through its adapter."""
     return importlib.import_module(f"zsl_bench.adapters.{library}").load(name, options)
@@ -217,6 +256,7 @@ def _load_from_library(library: str, name: str, options: LoadOptions, _asked: st
 _SCHEMES: Mapping[str, Callable[[str, LoadOptions, str], Any]] = MappingProxyType(
     {
         "hub": _load_hub,
+        "method": _load_method,
         "path": _load_path,
         "py": _load_python,
         **{library: partial(_load_from_library, library) for library in _LIBRARIES},

@@ -59,6 +59,16 @@ def modules_after(*arguments: str) -> set[str]:
         (["list", "configs"], ()),
         (["evaluate", "--help"], ()),
         (["train", "--help"], ()),
+        (["extract", "--help"], ()),
+        (["fit", "--help"], ()),
+        (["check-method", "--help"], ()),
+        (["report", "--help"], ()),
+        (["figure", "--help"], ()),
+        (["figure", "confusion", "--help"], ()),
+        (["leaderboard", "--help"], ()),
+        (["overlap-report", "--help"], ()),
+        (["study", "--help"], ()),
+        (["verify", "--help"], ()),
         (["score", "--help"], ()),
         (["compare", "--help"], ()),
         (["curves", "--help"], ()),
@@ -98,6 +108,36 @@ def write_weights(place):
     torch.save({"state_dict": released, "accuracy": 0.3}, place / "checkpoint.pth.tar")
 
 
+def write_clips(place):
+    """Write clip features of made-up videos of two classes."""
+    import numpy as np
+
+    from zsl_bench.baselines.extracted import BackboneRecord, ClipFile, write_clip_file
+    from zsl_bench.classes import class_set_from_names
+    from zsl_bench.model import ModelCard
+
+    features = np.random.default_rng(0).normal(size=(6, 2, 5)).astype(np.float32)
+    record = BackboneRecord(
+        card=ModelCard(name="net", trained_on=(), pretrained_on=()),
+        weights={"weights": "1"},
+        output="features",
+        reference="path:weights",
+        given={},
+    )
+    names = tuple(f"{number}.mp4" for number in range(6))
+    content = ClipFile(
+        source="clips",
+        features=features,
+        lengths=np.full(6, 2),
+        labels=np.arange(6) % 2,
+        classes=class_set_from_names(["cooking rice", "washing car"], dataset="m", source="s"),
+        ids=names,
+        groups=names,
+        backbone=record,
+    )
+    write_clip_file(place / "clips.safetensors", content, features)
+
+
 @pytest.mark.parametrize("path", [path for path in commands() if path not in NEEDS_A_HUB])
 def test_every_example_runs(path, tmp_path, monkeypatch, write_video, write_results):
     write_results(tmp_path)
@@ -111,6 +151,8 @@ def test_every_example_runs(path, tmp_path, monkeypatch, write_video, write_resu
     monkeypatch.chdir(tmp_path)
     if path in ("convert", "push"):
         write_weights(tmp_path)
+    if path == "fit":
+        write_clips(tmp_path)
     example = commands()[path].epilog.removeprefix("Example: zsl-bench ")
     done = CliRunner().invoke(main, shlex.split(example))
     assert done.exit_code == 0, done.output

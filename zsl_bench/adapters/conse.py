@@ -46,12 +46,14 @@ class Classifier:
         logits: Clips ``(B, T, 3, H, W)``, RGB levels 0 to 255, to logits ``(B, K)``.
         classes: Its K classes, in the order of the logits.
         source: Where the weights come from.
+        features: Clips to what the last layer is handed ``(B, F)``; None where nobody knows it.
     """
 
     network: nn.Module
     logits: Callable[[Tensor], Tensor]
     classes: ClassSet
     source: str
+    features: Callable[[Tensor], Tensor] | None = None
 
 
 class ClassEmbedder(Protocol):
@@ -133,6 +135,10 @@ class ConseModel:
         top_k: How many training classes are combined, T in the paper.
         columns: Positions of the training classes that take part; None for all.
 
+    Attributes:
+        features: Clips to the classifier's features ``(B, F)``, for ``zsl-bench extract``; there
+            only where the classifier has them.
+
     Raises:
         ModelError: ``top_k`` exceeds the training classes that take part.
         WordVectorError: A training class has a word without a vector and that is not allowed.
@@ -162,6 +168,8 @@ class ConseModel:
         self.training_classes = classes
         self.top_k = top_k
         self._logits = classifier.logits
+        if classifier.features is not None:
+            self.features = classifier.features
         self._width = len(classifier.classes)
         self._embedder = embedder
         self._table = embedder.embed(classes)

@@ -127,6 +127,33 @@ class VideoClassifier(nn.Module):
         logits: Tensor = self.network(self._scale(clips).transpose(1, 2))
         return logits
 
+    @property
+    def last_layer(self) -> nn.Linear | None:
+        """The linear layer that makes the logits; None where another kind of layer does."""
+        linear = [layer for layer in self.network.modules() if isinstance(layer, nn.Linear)]
+        return linear[-1] if linear else None
+
+    def features(self, clips: Tensor) -> Tensor:
+        """Return what the last layer is handed, ``(B, F)``, of clips as for the logits.
+
+        Raises:
+            ModelError: The logits come from no linear layer.
+        """
+        layer = self.last_layer
+        if layer is None:
+            raise ModelError(
+                "features of a video classifier",
+                found="logits that come from no linear layer",
+                fix="choose another network",
+            )
+        handed: list[Tensor] = []
+        hook = layer.register_forward_pre_hook(lambda _, inputs: handed.append(inputs[0]))
+        try:
+            self(clips)
+        finally:
+            hook.remove()
+        return handed[0]
+
 
 def load(name: str, options: LoadOptions) -> ConseModel:
     """Load a video classifier of torchvision as a zero-shot model.
@@ -172,7 +199,13 @@ def load(name: str, options: LoadOptions) -> ConseModel:
         description=f"torchvision's {network_name} with weights {weights.name}, by ConSE",
     )
     source = f"torchvision:{network_name}/{weights.name}" if published else str(options.weights)
-    classifier = Classifier(network=wrapped, logits=wrapped, classes=classes, source=source)
+    classifier = Classifier(
+        network=wrapped,
+        logits=wrapped,
+        classes=classes,
+        source=source,
+        features=None if wrapped.last_layer is None else wrapped.features,
+    )
     return conse_model(classifier, card=card, options=options, asked=asked)
 
 

@@ -13,6 +13,7 @@ from zsl_bench.errors import ZslBenchError, near_matches
 
 _VERBS = {
     "cache": ("cache:cache", "Clip vectors that runs share: what is kept, whether it is sound."),
+    "check-method": ("check_method:check_method", "Which rules for feature methods one keeps."),
     "check-model": ("check_model:check_model", "Which rules for plug-ins a model keeps."),
     "check-overlap": ("overlap:check_overlap", "Which training classes leak into the test sets."),
     "compare": ("compare:compare", "A paired test of two results on the same videos."),
@@ -21,7 +22,9 @@ _VERBS = {
     "demo": ("demo:demo", "Watch a model learn to name classes it never saw."),
     "download": ("download:download", "Data sets, under which terms, and published weights."),
     "evaluate": ("evaluate:evaluate", "Score a model on real videos under exact protocols."),
+    "extract": ("extract:extract", "Clip features of videos, with what their backbone has seen."),
     "figure": ("figure:figure", "One of the paper's figures, for any model or class list."),
+    "fit": ("fit:fit", "Fit a compared method to the clip features of seen classes."),
     "index": ("index:index", "Find and check the videos of a data set; write its manifest."),
     "leaderboard": ("leaderboard:leaderboard", "A site of results and published numbers."),
     "list": (

@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zsl_bench.cli.render import FOUND, console, count, print_json
+from zsl_bench.cli.render import FOUND, print_json
+from zsl_bench.cli.rule_lines import show_rules
 from zsl_bench.cli.scoring_options import model_options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from zsl_bench.model import Model
-    from zsl_bench.testing import RuleOutcome
-
-_STATES = ("ok", "broken", "not run")
 
 
 @click.command("check-model", epilog="Example: zsl-bench check-model e2e-random")
@@ -58,7 +54,7 @@ def check_model(*, reference: str, device: str, as_json: bool, **given: Any) -> 
         }
         print_json(found)
     else:
-        _show(model, outcomes)
+        show_rules(model.card.name, outcomes)
     if any(outcome.state == "broken" for outcome in outcomes):
         raise click.exceptions.Exit(FOUND)
 
@@ -76,20 +72,3 @@ def _loaded(reference: str, device: str, given: dict[str, Any]) -> Model:
         trust_remote_code=given["trust_remote_code"],
     )
     return load_model(reference, options=options)
-
-
-def _show(model: Model, outcomes: Sequence[RuleOutcome]) -> None:
-    from zsl_bench.errors import one_line
-
-    out = console()
-    for outcome in outcomes:
-        out.print(f"{outcome.state:<9}{outcome.rule}", soft_wrap=True)
-        if outcome.state == "ok":
-            continue
-        told = (("asks", outcome.statement), ("seen", outcome.found), ("mend", outcome.fix))
-        for title, text in told:
-            if text:
-                out.print(f"           {title}: {one_line(text)}", soft_wrap=True)
-    counted = [(state, sum(o.state == state for o in outcomes)) for state in _STATES]
-    ended = ", ".join(f"{number} {state}" for state, number in counted if number)
-    out.print(f"{one_line(model.card.name)}: {count(len(outcomes), 'rule')}: {ended}")

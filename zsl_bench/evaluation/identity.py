@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zsl_bench.device import is_accelerating
 from zsl_bench.files import sha256_file, sha256_json
-from zsl_bench.model import is_scoring, is_versioned, source_digest
+from zsl_bench.model import gives_scores, is_versioned, source_digest
 from zsl_bench.provenance import package_versions
 from zsl_bench.video import clip_policy, decoder_id, resizer_id
 
@@ -56,7 +56,7 @@ def run_identity(
             "code": source_digest(model),
             "clip": asdict(card.clip),
             "pooling": card.pooling,
-            "scores": card.scores if is_scoring(model) else "cosine",
+            "scores": card.scores if gives_scores(model) else "cosine",
             **({"settings": dict(card.settings)} if card.settings else {}),
             **({"given": sorted(settings.model_settings)} if settings.model_settings else {}),
         },

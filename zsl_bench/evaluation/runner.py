@@ -24,14 +24,17 @@ from zsl_bench.evaluation.processes import Processes
 from zsl_bench.evaluation.run import run_videos
 from zsl_bench.evaluation.shards import Shares, run_shared
 from zsl_bench.evaluation.store import VectorStore, block_size
+from zsl_bench.evaluation.whole_videos import score_whole_videos
 from zsl_bench.model import (
     Model,
     UsesWordVectors,
     ZeroShotModel,
     check_policy,
+    gives_scores,
     guarded,
     is_scoring,
     is_versioned,
+    scores_videos,
     weights_identity,
 )
 from zsl_bench.video import clip_policy
@@ -109,6 +112,12 @@ class Runner:
                 if out is None
                 else "state a revision in the model's card, or run one process",
             )
+        if settings.keep_clips and scores_videos(model):
+            raise ModelError(
+                f"keep the clips of {model.card.name}",
+                found="a model that scores whole videos, so that no clip has a score",
+                fix="leave --keep-clips out; zsl-bench extract writes its features",
+            )
         use_device(device)
         for method, arguments in (("eval", ()), ("to", (device,))):
             call = getattr(model, method, None)
@@ -126,7 +135,7 @@ class Runner:
         """
         if distractors is None:
             return self._embed(classes)
-        if is_scoring(self.model):
+        if gives_scores(self.model):
             raise ModelError(
                 f"distractors for {self.model.card.name}",
                 found="a model that scores the test classes itself",
@@ -144,19 +153,20 @@ class Runner:
     def _embed(self, classes: ClassSet) -> ClassColumns:
         import torch
 
-        if is_scoring(self.model):
-            return ClassColumns(vectors=None, source={"kind": "the model scores classes itself"})
-        name = self.model.card.name
-        source: dict[str, Any] = {"kind": "the model's own"}
+        name, scores = self.model.card.name, gives_scores(self.model)
+        kind = "the model scores classes itself" if scores else "the model's own"
+        source: dict[str, Any] = {"kind": kind}
         if isinstance(self.model, UsesWordVectors):
             by_words = partial(self.model.class_vectors, classes)
             words = guarded(by_words, f"class_vectors of {name}")
             source = {
-                "kind": "word vectors",
+                "kind": f"{kind}, by word vectors" if scores else "word vectors",
                 "source": words.source,
                 "digest": words.digest,
                 "approximate_words": list(words.approximate_words),
             }
+        if scores:
+            return ClassColumns(vectors=None, source=source)
         embed = partial(cast("ZeroShotModel", self.model).embed_classes, classes)
         with torch.no_grad():
             output: object = guarded(embed, f"embed_classes of {name}")
@@ -204,6 +214,8 @@ class Runner:
         vectors = self._vectors(dataset, batcher, store, workers=workers, progress=progress)
         if vectors is None:
             return None
+        if scores_videos(self.model):
+            vectors = score_whole_videos(self.model, vectors, manifest.classes)
         seconds = time.perf_counter() - started
         if not settings.allow_unreadable:
             reasons = {manifest.videos[p].id: why for p, why in sorted(vectors.reasons.items())}
@@ -240,12 +252,14 @@ class Runner:
             manifest.classes if is_scoring(self.model) else None,
             batches=f"{batch_size} clips on {arithmetic_of(self.device)}",
         )
+        whole = scores_videos(self.model)
+        unwritten = whole and self.out is None
         return VectorStore(
-            self.out,
-            key,
+            Path() if unwritten else self.out,
+            None if unwritten else key,
             stamps=file_stamps(manifest),
             block=block_size(batch_size, self.policy.clips),
-            keep_clips=self.settings.keep_clips,
+            keep_clips=self.settings.keep_clips or whole,
             takes_cached=self.settings.cache is not None,
         )
 
@@ -277,7 +291,9 @@ class Runner:
             batching,
             pooling=self._pooling,
             width=self._width(classes),
-            keep_clips=settings.keep_clips or settings.cache is not None,
+            keep_clips=settings.keep_clips
+            or settings.cache is not None
+            or scores_videos(self.model),
         )
 
     def _workers(self, videos: VideoDataset, progress: Progress) -> int:

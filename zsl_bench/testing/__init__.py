@@ -1,4 +1,4 @@
-"""The conformance suite for models: what the harness relies on, rule by rule.
+"""The conformance suites for models and for methods: what is relied on, rule by rule.
 
 Example:
     A plug-in's own tests need three lines::
@@ -6,28 +6,44 @@ Example:
         @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
         def test_my_model_keeps_the_rule(rule):
             rule(Trial(model=load()))
+
+    and those of a method on clip features one::
+
+        def test_my_method_keeps_every_rule():
+            check_method(MyMethod(), quick=True)
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from zsl_bench.testing.method_controls import CONTROL_RULES, WorldTrial
+from zsl_bench.testing.method_rules import METHOD_RULES
+from zsl_bench.testing.method_trial import MethodTrial
+from zsl_bench.testing.methods import check_method, run_method_rules
 from zsl_bench.testing.outcomes import RuleOutcome, run_rules
-from zsl_bench.testing.rules import REPEAT_TOLERANCE, RULES, TOLERANCE, BrokenRule
+from zsl_bench.testing.rules import REPEAT_TOLERANCE, RULES, TOLERANCE
+from zsl_bench.testing.ruling import BrokenRule
 from zsl_bench.testing.trial import Observed, Trial
 
 if TYPE_CHECKING:
     from zsl_bench.classes import ClassSet
 
 __all__ = [
+    "CONTROL_RULES",
+    "METHOD_RULES",
     "REPEAT_TOLERANCE",
     "RULES",
     "TOLERANCE",
     "BrokenRule",
+    "MethodTrial",
     "Observed",
     "RuleOutcome",
     "Trial",
+    "WorldTrial",
+    "check_method",
     "check_model",
+    "run_method_rules",
     "run_rules",
 ]
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from zsl_bench.testing.rules import (
     RULES,
-    BrokenRule,
     batch_mates_do_not_matter,
     batches_equal_singles,
     calls_repeat,
@@ -24,11 +23,13 @@ from zsl_bench.testing.rules import (
     shapes_are_right,
     values_are_finite,
 )
+from zsl_bench.testing.ruling import BrokenRule
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from zsl_bench.testing.rules import Rule
+    from zsl_bench.testing.ruling import TrialT
     from zsl_bench.testing.trial import Trial
 
 OK, BROKEN, NOT_RUN = "ok", "broken", "not run"
@@ -82,28 +83,55 @@ def run_rules(trial: Trial) -> tuple[RuleOutcome, ...]:
     Raises:
         ZslBenchError: What the model itself raises, such as words without a vector.
     """
+    return try_rules(RULES, trial, _obstacle)
+
+
+def try_rules(
+    rules: Iterable[Callable[[TrialT], None]],
+    trial: TrialT,
+    obstacle: Callable[[Callable[[TrialT], None], Mapping[str, RuleOutcome]], str],
+) -> tuple[RuleOutcome, ...]:
+    """Try rules in their order and go on after a broken one where there is something to try.
+
+    Args:
+        rules: The rules.
+        trial: What they are tried on.
+        obstacle: Tells of a rule and the broken ones before it, by name, which one stands in its
+            way; an empty text where none does.
+    """
     outcomes: list[RuleOutcome] = []
-    for rule in RULES:
-        outcomes.append(_outcome(rule, trial, outcomes))
+    for rule in rules:
+        broken = {outcome.rule: outcome for outcome in outcomes if outcome.state == BROKEN}
+        outcomes.append(_outcome(rule, trial, broken, obstacle(rule, broken)))
     return tuple(outcomes)
 
 
-def _outcome(rule: Rule, trial: Trial, before: list[RuleOutcome]) -> RuleOutcome:
-    made = partial(
-        RuleOutcome, rule=rule.__name__, statement=" ".join((rule.__doc__ or "").split())
-    )
-    broken = {outcome.rule: outcome for outcome in before if outcome.state == BROKEN}
-    obstacle = _obstacle(rule, broken)
+def not_run(rule: Callable[[TrialT], None], reason: str) -> RuleOutcome:
+    """Return the outcome of a rule that was not tried."""
+    return RuleOutcome(rule=rule.__name__, statement=_statement(rule), state=NOT_RUN, found=reason)
+
+
+def _outcome(
+    rule: Callable[[TrialT], None],
+    trial: TrialT,
+    broken: Mapping[str, RuleOutcome],
+    obstacle: str,
+) -> RuleOutcome:
     if obstacle:
-        return made(state=NOT_RUN, found=f"{obstacle} comes first")
+        return not_run(rule, f"{obstacle} comes first")
+    made = partial(RuleOutcome, rule=rule.__name__, statement=_statement(rule))
     try:
         rule(trial)
     except BrokenRule as error:
         for earlier in broken.values():
             if (earlier.found, earlier.fix) == (error.found, error.fix):
-                return made(state=NOT_RUN, found=f"{earlier.rule} comes first")
+                return not_run(rule, f"{earlier.rule} comes first")
         return made(state=BROKEN, found=error.found, fix=error.fix)
     return made(state=OK)
+
+
+def _statement(rule: Callable[[TrialT], None]) -> str:
+    return " ".join((rule.__doc__ or "").split())
 
 
 def _obstacle(rule: Rule, broken: Mapping[str, RuleOutcome]) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from functools import wraps
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from zsl_bench.device import is_accelerating
 from zsl_bench.errors import ModelError, ZslBenchError, listing
-from zsl_bench.model import ModelCard, check_is_model, is_scoring, state_digest
+from zsl_bench.model import ModelCard, check_is_model, gives_scores, state_digest
+from zsl_bench.testing.ruling import Seen, rule_maker
 from zsl_bench.testing.trial import BATCH
 
 if TYPE_CHECKING:
@@ -32,43 +32,13 @@ _COPIES = 3
 _BOUNDS = {"cosine": (-1.0, 1.0), "probabilities": (0.0, 1.0)}
 
 
-class BrokenRule(ZslBenchError, AssertionError):  # noqa: N818
-    """A model breaks a rule of the plug-in interface: the rule, what was seen, how to mend it."""
-
-
-class _Seen(Exception):  # noqa: N818
-    """What a rule saw that should not be, and how to mend it."""
-
-    def __init__(self, found: str, fix: str) -> None:
-        super().__init__(found)
-        self.found = found
-        self.fix = fix
-
-
-def _rule(check: Callable[[Trial], None]) -> Rule:
-    """Make a rule of a check: what it sees, or what the model raises, becomes one line."""
-
-    @wraps(check)
-    def rule(trial: Trial) -> None:
-        try:
-            check(trial)
-        except ZslBenchError:
-            raise
-        except _Seen as seen:
-            raise _broken(check, trial, seen.found, seen.fix) from None
-        except Exception as error:
-            reason = (str(error).strip().splitlines() or [""])[0]
-            found = f"the model raised {type(error).__name__}: {reason[:200]}"
-            raise _broken(check, trial, found, "mend what it raised") from error
-
-    return rule
-
-
-def _broken(check: Callable[[Trial], None], trial: Trial, found: str, fix: str) -> BrokenRule:
+def _name(trial: Trial) -> str:
     card = getattr(trial.model, "card", None)
     name = card.name if isinstance(card, ModelCard) else type(trial.model).__name__
-    statement = (check.__doc__ or "").strip().rstrip(".")
-    return BrokenRule(f"model {name!r}, rule {check.__name__} ({statement})", found=found, fix=fix)
+    return f"model {name!r}"
+
+
+_rule = rule_maker(_name, let_through=(ZslBenchError,))
 
 
 @_rule
@@ -77,7 +47,7 @@ def interface_is_met(trial: Trial) -> None:
     try:
         check_is_model(trial.model, type(trial.model).__name__)
     except ModelError as error:
-        raise _Seen(error.found, error.fix) from error
+        raise Seen(error.found, error.fix) from error
 
 
 @_rule
@@ -86,7 +56,7 @@ def card_is_complete(trial: Trial) -> None:
     card: ModelCard = trial.model.card
     empty = [name for name in ("description", "licence") if not getattr(card, name).strip()]
     if empty:
-        raise _Seen(f"no {' and no '.join(empty)}", "fill it in; 'unknown' is an answer")
+        raise Seen(f"no {' and no '.join(empty)}", "fill it in; 'unknown' is an answer")
 
 
 @_rule
@@ -95,13 +65,13 @@ def shapes_are_right(trial: Trial) -> None:
     columns = _matrix(trial.batch, BATCH).shape[1]
     _matrix(trial.singles[0], 1)
     count = len(trial.classes)
-    if is_scoring(trial.model):
+    if gives_scores(trial.model):
         if columns != count:
-            raise _Seen(f"{columns} scores a clip for {count} classes", "return one score a class")
+            raise Seen(f"{columns} scores a clip for {count} classes", "return one score a class")
         return
     length = _matrix(trial.embedded, count).shape[1]
     if length != columns:
-        raise _Seen(
+        raise Seen(
             f"clip vectors of length {columns}, class vectors of length {length}",
             "embed both into one space",
         )
@@ -116,7 +86,7 @@ def device_is_kept(trial: Trial) -> None:
     for observed in _observations(trial):
         actual = observed.output.device
         if actual.type != asked.type or (asked.index or 0) != (actual.index or 0):
-            raise _Seen(f"{actual} where {asked} was asked", "compute where the clips are")
+            raise Seen(f"{actual} where {asked} was asked", "compute where the clips are")
 
 
 @_rule
@@ -124,8 +94,8 @@ def values_are_finite(trial: Trial) -> None:
     """Noise, black and white clips and every class give finite numbers; no class vector is 0."""
     for observed, what in ((trial.batch, "noise"), (_extremes(trial), "black and white clips")):
         if not np.isfinite(_numpy(observed)).all():
-            raise _Seen(f"numbers that are not finite for {what}", "guard divisions and logarithms")
-    if is_scoring(trial.model):
+            raise Seen(f"numbers that are not finite for {what}", "guard divisions and logarithms")
+    if gives_scores(trial.model):
         return
     lengths = np.linalg.norm(_numpy(trial.embedded), axis=1)
     bad = [
@@ -134,19 +104,19 @@ def values_are_finite(trial: Trial) -> None:
         if not 0 < length < np.inf
     ]
     if bad:
-        raise _Seen(f"zero or infinite vectors for {listing(bad)}", "give each class a direction")
+        raise Seen(f"zero or infinite vectors for {listing(bad)}", "give each class a direction")
 
 
 @_rule
 def scores_are_of_their_kind(trial: Trial) -> None:
     """Scores that are called cosines lie from -1 to 1, those called probabilities from 0 to 1."""
     kind = trial.model.card.scores
-    if kind not in _BOUNDS or not is_scoring(trial.model):
+    if kind not in _BOUNDS or not gives_scores(trial.model):
         return
     scores = _numpy(trial.batch)
     least, most = _BOUNDS[kind]
     if scores.min() < least - TOLERANCE or scores.max() > most + TOLERANCE:
-        raise _Seen(
+        raise Seen(
             f"scores from {scores.min():.3g} to {scores.max():.3g} called {kind}",
             "let the card's scores say logits, or return what it says",
         )
@@ -157,14 +127,14 @@ def gradients_stay_off(trial: Trial) -> None:
     """Without gradients around it, the model records none and leaves them off."""
     for observed in _observations(trial):
         if observed.grad_enabled or observed.output.requires_grad:
-            raise _Seen("an output that records gradients", "do not switch gradients on")
+            raise Seen("an output that records gradients", "do not switch gradients on")
 
 
 @_rule
 def input_is_untouched(trial: Trial) -> None:
     """The clips are only read."""
     if trial.batch.input_changed or trial.singles[0].input_changed:
-        raise _Seen("clips changed by the call", "use operations that are not in place")
+        raise Seen("clips changed by the call", "use operations that are not in place")
 
 
 @_rule
@@ -172,7 +142,7 @@ def random_state_is_untouched(trial: Trial) -> None:
     """No global random generator is moved."""
     for observed in _observations(trial):
         if observed.random_changed:
-            raise _Seen(
+            raise Seen(
                 f"another state of {listing(observed.random_changed)}",
                 "draw from a generator of the model's own, with a fixed seed",
             )
@@ -185,7 +155,7 @@ def calls_repeat(trial: Trial) -> None:
     fix = "switch dropout and other chance off"
     again = trial.run(trial.clips[:1])
     _expect_equal(_numpy(again), _numpy(trial.singles[0]), "two calls", fix, tolerance)
-    if not is_scoring(trial.model):
+    if not gives_scores(trial.model):
         rows = _numpy(trial.embed(trial.classes))
         _expect_equal(rows, _numpy(trial.embedded), "two calls", fix, tolerance)
 
@@ -212,7 +182,7 @@ def copies_score_as_one(trial: Trial) -> None:
     """A video of several copies of one clip scores as that one clip."""
     copies = _numpy(trial.run(trial.clips[:1].repeat_interleave(_COPIES, dim=0)))
     single = _numpy(trial.singles[0])
-    if trial.model.card.pooling == "mean-of-unit" and not is_scoring(trial.model):
+    if trial.model.card.pooling == "mean-of-unit" and not gives_scores(trial.model):
         copies, single = _unit(copies), _unit(single)
     pooled = copies.mean(axis=0, keepdims=True)
     _expect_equal(pooled, single, "copies and one clip", "give equal clips equal rows")
@@ -249,7 +219,7 @@ def faster_form_agrees(trial: Trial) -> None:
     trial.accelerate("reference")
     undone = _numpy(trial.run(trial.clips))
     if changed or _state(trial) != before:
-        raise _Seen("another state_dict()", "accelerate a copy, and leave the weights alone")
+        raise Seen("another state_dict()", "accelerate a copy, and leave the weights alone")
     fix = "take only steps that give the same numbers in fp32"
     _expect_equal(fast, reference, "fast and reference", fix, FAST_TOLERANCE)
     tolerance = REPEAT_TOLERANCE if trial.device == "cpu" else TOLERANCE
@@ -281,7 +251,7 @@ RULES: tuple[Rule, ...] = (
 def _expect_by_class(trial: Trial, order: Sequence[int], what: str) -> None:
     chosen = trial.classes.select(trial.classes.names[i] for i in order)
     fix = "embed or score each class by its own name and words"
-    if not is_scoring(trial.model):
+    if not gives_scores(trial.model):
         rows = _numpy(trial.embed(chosen))
         _expect_equal(rows, _numpy(trial.embedded)[order], what, fix)
         return
@@ -296,11 +266,11 @@ def _expect_equal(
     seen: np.ndarray, expected: np.ndarray, what: str, fix: str, tolerance: float = TOLERANCE
 ) -> None:
     if seen.shape != expected.shape:
-        raise _Seen(f"{what}: shapes {seen.shape} and {expected.shape}", fix)
+        raise Seen(f"{what}: shapes {seen.shape} and {expected.shape}", fix)
     lengths = np.maximum(np.linalg.norm(expected, axis=1), np.finfo(np.float32).tiny)
     difference = float((np.linalg.norm(seen - expected, axis=1) / lengths).max())
     if not difference <= tolerance:
-        raise _Seen(f"{what} differ by {difference:.2g} of a vector's length", fix)
+        raise Seen(f"{what} differ by {difference:.2g} of a vector's length", fix)
 
 
 def _state(trial: Trial) -> str:
@@ -316,7 +286,7 @@ def _extremes(trial: Trial) -> Observed:
 
 
 def _observations(trial: Trial) -> tuple[Observed, ...]:
-    return (trial.batch,) if is_scoring(trial.model) else (trial.batch, trial.embedded)
+    return (trial.batch,) if gives_scores(trial.model) else (trial.batch, trial.embedded)
 
 
 def _matrix(observed: Observed, rows: int) -> Tensor:
@@ -324,10 +294,10 @@ def _matrix(observed: Observed, rows: int) -> Tensor:
 
     output = observed.output
     if not isinstance(output, torch.Tensor):
-        raise _Seen(f"a {type(output).__name__}", "return a torch tensor")
+        raise Seen(f"a {type(output).__name__}", "return a torch tensor")
     if output.ndim != 2 or len(output) != rows or not output.is_floating_point():
         kind = str(output.dtype).removeprefix("torch.")
-        raise _Seen(
+        raise Seen(
             f"{kind} of shape {tuple(output.shape)}", f"return floating point of shape ({rows}, D)"
         )
     return output

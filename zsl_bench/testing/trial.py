@@ -5,19 +5,21 @@ from __future__ import annotations
 import pickle
 import random
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zsl_bench.classes import ClassSet, class_set_from_names
 from zsl_bench.device import Acceleration, exact_fp32
-from zsl_bench.model import guarded, is_scoring
+from zsl_bench.model import guarded, is_scoring, scores_videos
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
+
+    from zsl_bench.model import VideoScoringModel
 
 _CLASSES = ("archery", "playing guitar", "riding horse", "swimming", "walking dog")
 BATCH = 4
@@ -105,7 +107,12 @@ class Trial:
         self.model.accelerate(Acceleration(inference=inference, device=kind))
 
     def run(self, clips: Tensor, classes: ClassSet | None = None) -> Observed:
-        """Hand clips ``(B, T, 3, S, S)`` to ``embed_clips`` or ``score``."""
+        """Hand clips ``(B, T, 3, S, S)`` to ``embed_clips`` or ``score``.
+
+        To a model that scores whole videos each clip is a video.
+        """
+        if scores_videos(self.model):
+            return self._observe(partial(_score_singly, self.model, classes or self.classes), clips)
         if is_scoring(self.model):
             return self._observe(lambda x: self.model.score(x, classes or self.classes), clips)
         return self._observe(self.model.embed_clips, clips)
@@ -118,11 +125,11 @@ class Trial:
         import torch
 
         handed = clips.clone()
-        before = _random_states(self.device)
+        before = random_states(self.device)
         with torch.no_grad(), exact_fp32("fp32"):
             output = call(handed)
             grad_enabled = torch.is_grad_enabled()
-        after = _random_states(self.device)
+        after = random_states(self.device)
         return Observed(
             output=output,
             input_changed=not torch.equal(handed, clips),
@@ -131,7 +138,18 @@ class Trial:
         )
 
 
-def _random_states(device: str) -> dict[str, bytes]:
+def _score_singly(model: VideoScoringModel, classes: ClassSet, clips: Tensor) -> Tensor:
+    """Score every clip as a video of its own."""
+    import torch
+
+    outputs = model.embed_clips(clips)
+    features = outputs.float().cpu().numpy()[:, None]
+    lengths = np.ones(len(features), dtype=np.int64)
+    scores = np.asarray(model.score_videos(features, lengths, classes))
+    return torch.from_numpy(scores).to(outputs.device)
+
+
+def random_states(device: str) -> dict[str, bytes]:
     """Return the state of every global generator that a model might draw from."""
     import torch
 

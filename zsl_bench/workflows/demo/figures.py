@@ -5,11 +5,18 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import astuple, fields
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from zsl_bench.figures.chart import (
+    GREY,
+    INSTALL_PLOTS,
+    LOOKS,
+    WITHOUT_PLOTS,
+    can_plot,
+    write_csv,
+)
 from zsl_bench.files import atomic_write
-from zsl_bench.workflows.demo.report import RecipeScores, class_accuracies, write_csv
+from zsl_bench.workflows.demo.report import RecipeScores, class_accuracies
 from zsl_bench.workflows.demo.sheets import Shown, write_contact_sheet, write_predictions
 
 if TYPE_CHECKING:
@@ -21,18 +28,10 @@ if TYPE_CHECKING:
     from zsl_bench.workflows.demo.plan import DemoPlan
     from zsl_bench.workflows.demo.report import Prediction
 
-NO_PLOTS = (
-    "no charts were drawn, only their CSV files: matplotlib is missing; "
-    "pip install 'zsl-bench[plots]' brings it"
-)
-_BLUE, _ORANGE, _GREY = "#0072B2", "#E69F00", "#8A8F98"
+NO_PLOTS = f"no charts were drawn, only their CSV files: {WITHOUT_PLOTS}; {INSTALL_PLOTS} brings it"
+_BLUE, _ORANGE = LOOKS[0].colour, LOOKS[1].colour
 _SHOWN, _COLUMNS, _STRIPS = 12, 4, 4
 _STRIDE = 7
-
-
-def can_plot() -> bool:
-    """Tell whether matplotlib is installed, without importing it."""
-    return find_spec("matplotlib") is not None
 
 
 def draw_videos(plan: DemoPlan, videos: Path, path: Path) -> Path:
@@ -89,7 +88,7 @@ def draw_accuracy(recipes: Sequence[RecipeScores], path: Path) -> list[Path]:
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        bars = (("chance", _GREY), ("frozen", _ORANGE), ("e2e", _BLUE))
+        bars = (("chance", GREY), ("frozen", _ORANGE), ("e2e", _BLUE))
         names = ("chance", "frozen random backbone", "trained end to end")
         for number, ((kind, colour), name) in enumerate(zip(bars, names, strict=True)):
             places = [row + (number - 1) * 0.27 for row in range(len(recipes))]
@@ -134,7 +133,7 @@ def draw_learning(metrics: Path, path: Path, *, held_out_classes: int) -> list[P
             label=f"{held_out_classes} held-out training classes",
         )  # fmt: skip
         right.axhline(
-            100 / held_out_classes, color=_GREY, linestyle="--", linewidth=1, label="chance"
+            100 / held_out_classes, color=GREY, linestyle="--", linewidth=1, label="chance"
         )
         right.set_ylabel("top-1 accuracy (%)")
         for axes in (left, right):

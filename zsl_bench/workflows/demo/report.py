@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zsl_bench.files import atomic_write
 from zsl_bench.scoring import cosine_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from zsl_bench.results import EvaluationResult
@@ -173,18 +170,3 @@ def class_accuracies(predictions: Sequence[Prediction]) -> dict[str, float]:
         right.setdefault(one.truth, []).append(one.is_right)
     shares = {name: float(np.mean(values)) for name, values in right.items()}
     return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
-
-
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
-    """Write a table atomically and return its path.
-
-    Raises:
-        ResultError: It cannot be written.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    with atomic_write(path) as stream:
-        stream.write(text.getvalue().encode())
-    return path

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from zsl_bench.errors import ModelError, ResultError, ZslBenchError
 from zsl_bench.evaluation.settings import Silent
+from zsl_bench.figures.chart import can_plot, write_csv
 from zsl_bench.files import atomic_write, check_writable, write_json
 from zsl_bench.splits import check_overlap
 from zsl_bench.workflows.demo import figures
@@ -25,7 +26,6 @@ from zsl_bench.workflows.demo.report import (
     DemoReport,
     predictions_of,
     recipe_scores,
-    write_csv,
 )
 
 if TYPE_CHECKING:
@@ -343,5 +343,5 @@ def _notes(plan: DemoPlan) -> Iterator[str]:
             f"this was a trial of {plan.minutes:g} minutes, too short to learn much: "
             "leave --minutes out to see learning happen"
         )
-    if not figures.can_plot():
+    if not can_plot():
         yield figures.NO_PLOTS

@@ -14,8 +14,8 @@ from zsl_bench.model import (
     LoadOptions,
     Model,
     check_is_model,
+    gives_scores,
     guarded,
-    is_scoring,
     parse_settings,
 )
 from zsl_bench.registry import load_model
@@ -101,7 +101,7 @@ def _check_weights(run: Reloaded, model: Model, digest: str) -> None:
             f"{recorded[:24]}",
             fix="give the model and the weights that the result was made with",
         )
-    if is_scoring(model) != (run.class_vectors is None):
+    if gives_scores(model) != (run.class_vectors is None):
         raise ModelError(
             asked,
             found="a model that scores the classes itself on one side only",

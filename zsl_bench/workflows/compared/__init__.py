@@ -1,0 +1,1 @@
+"""The paper's compared methods on the same clip features, splits and protocols."""
