@@ -234,7 +234,7 @@ def _load_method(place: str, options: LoadOptions, asked: str) -> Any:  # noqa: 
             found=f"the backbone {reference}, which is code",
             fix=f"name it, if you trust it: --set backbone={reference}",
         )
-    backbone = load_model(reference, options=folder.backbone_options(options))
+    backbone = load_model(reference, options=folder.backbone_options(options, reference))
     return method_model(folder, backbone, options)
 
 

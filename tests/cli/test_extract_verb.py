@@ -96,6 +96,22 @@ def test_a_backbone_that_is_code_must_be_named(place):
     assert (place / "ran").exists()
 
 
+def test_a_backbone_that_has_moved_brings_its_own_weights(place):
+    run("extract", "--model", "e2e", "--weights", "weights", *EXTRACT[3:], "--out", "c")
+    run("fit", "rr", "--features", "c")
+    evaluate = (*EVALUATE, "--model", "method:methods/rr-c")
+    run(*evaluate)
+    (place / "weights").rename(place / "moved")
+    assert "weights" in run(*evaluate, status=1).stderr
+    run(*evaluate, "--set", "backbone=path:moved")
+
+
+def test_generalised_only_methods_are_refused(place):
+    run(*EXTRACT, "--out", "c")
+    told = run("fit", "infdem-gate", "--features", "c", status=1).stderr
+    assert "study compared-methods" in told
+
+
 def test_a_folder_that_names_itself_as_its_backbone_is_refused(place):
     run(*EXTRACT, "--out", "c")
     run("fit", "rr", "--features", "c")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
@@ -195,6 +196,10 @@ def test_another_backbone_or_other_words_are_refused(fitted, colour_model, tmp_p
 
     with pytest.raises(ModelError, match=r"another backbone.*output differ"):
         method_model(folder, Deeper(), LOOSE)
+    inner = colour_model()
+    inner.card = replace(inner.card, settings={"layer": "4"})
+    with pytest.raises(ModelError, match=r"another backbone.*settings differ"):
+        method_model(folder, inner, LOOSE)
     with pytest.raises(ModelError, match="its one setting is backbone"):
         method_model(folder, colour_model(), LoadOptions(settings={"prompts": "bare"}))
     with pytest.raises(WordVectorError, match="word without a vector"):

@@ -299,6 +299,15 @@ def _bad_calls(trial: MethodTrial) -> Iterator[tuple[str, Callable[[], object]]]
         "a number that is not finite at scoring",
         lambda: trial.score(fitted, features=asked.features, lengths=asked.lengths),
     )
+    unseen = trial.world.unseen
+    yield (
+        "features of another width at scoring",
+        lambda: trial.score(fitted, features=unseen.features[:, :, :-1]),
+    )
+    yield (
+        "candidates of another width",
+        lambda: trial.score(fitted, class_vectors=unseen.class_vectors[:, :-1]),
+    )
     yield "a setting that it lacks", lambda: trial.method.configured({"no such setting": 1})
 
 

@@ -160,11 +160,40 @@ def edited(path, edit):
         (lambda a: a["backbone"].pop("weights"), "a backbone without weights"),
         (lambda a: a["backbone"]["card"].pop("trained_on"), "no trained_on"),
         (lambda a: a["backbone"].update(reference=3), "without reference"),
+        (lambda a: a["backbone"].update(weights={}), "without weights"),
+        (lambda a: a["backbone"].update(output="../x"), "without output"),
+        (lambda a: a["backbone"].update(given={"settings": 7}), "without given"),
+        (lambda a: a["backbone"].update(given={"settings": ["x"]}), "without given"),
+        (lambda a: a["backbone"].update(given={"weights": 5}), "without given"),
+        (lambda a: a.update(unreadable=[5]), "no pairs of unreadable"),
+        (lambda a: a.update(unreadable=[{"a": 1, "b": 2}]), "no pairs of unreadable"),
     ],
 )
 def test_damaged_records_are_refused(made, edit, words):
     path, *_ = made()
     edited(path, edit)
+    with pytest.raises(DatasetError, match=words):
+        read_clip_file(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"lengths": np.array(2)}, r"lengths of shape \(\)"),
+        ({"lengths": np.ones((2, 1), dtype=int)}, r"lengths of shape \(2, 1\)"),
+        ({"labels": np.zeros(2)}, "labels of shape .* and type float64"),
+        ({"features": np.ones((2, 3, 4))}, "features of type F64"),
+        ({"features": np.ones((), dtype=np.float32)}, "features of shape"),
+    ],
+)
+def test_foreign_arrays_are_refused_by_name(tmp_path, change, words):
+    arrays = {
+        "features": np.ones((2, 3, 4), dtype=np.float32),
+        "lengths": np.array([1, 3]),
+        "labels": np.array([0, 1]),
+    }
+    path = tmp_path / "own.safetensors"
+    save_file({**arrays, **change}, path, {"classes": json.dumps(["cooking rice", "swimming"])})
     with pytest.raises(DatasetError, match=words):
         read_clip_file(path)
 

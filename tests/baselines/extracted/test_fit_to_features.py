@@ -15,7 +15,7 @@ from zsl_bench.baselines.extracted import (
 )
 from zsl_bench.baselines.methods.catalogue import load_method
 from zsl_bench.classes import load_class_set
-from zsl_bench.errors import ClassSetError, ModelError, WeightsError
+from zsl_bench.errors import ClassSetError, ModelError, ResultError, WeightsError
 from zsl_bench.wordvectors import class_vectors
 
 
@@ -96,6 +96,40 @@ def test_what_cannot_be_fitted_is_refused(made, tmp_path):
     with pytest.raises(ClassSetError, match="every one of 2 classes overlaps"):
         fit_method("rr", path, tmp_path / "m", FitSettings(remove_overlap=True))
     assert not (tmp_path / "m").exists()
+
+
+def test_a_method_that_evaluate_cannot_run_is_not_fitted(made, tmp_path):
+    path, *_ = made()
+    with pytest.raises(ModelError, match="study compared-methods"):
+        fit_method("infdem-gate", path, tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_folder_of_other_files_is_left_alone(made, tmp_path):
+    path, *_ = made()
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "config.json").write_text("{}")
+    with pytest.raises(ResultError, match="a folder of other files"):
+        fit_method("rr", path, weights)
+    assert [one.name for one in weights.iterdir()] == ["config.json"]
+    fit_method("rr", path, tmp_path / "m")
+    again = fit_method("rr", path, tmp_path / "m", FitSettings(seed=3))
+    assert read_fitted_folder(tmp_path / "m").seed == again.seed == 3
+
+
+def test_a_fit_to_all_videos_maps_them_and_copies_nothing(made, tmp_path, monkeypatch):
+    path, *_ = made()
+    handed, ridge = [], type(load_method("rr"))
+    fitted = ridge.fitted
+
+    def watched(self, seen, config):
+        handed.append(seen.videos.source)
+        return fitted(self, seen, config)
+
+    monkeypatch.setattr(ridge, "fitted", watched)
+    fit_method("rr", path, tmp_path / "m")
+    assert isinstance(handed[0], np.memmap) or isinstance(handed[0].base, np.memmap)
 
 
 def test_declarations_of_a_fit_lose_nothing(made, tmp_path):

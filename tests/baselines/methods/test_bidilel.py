@@ -149,7 +149,7 @@ def test_saved_and_read_again_scores_alike(tmp_path: Path, config: dict[str, Any
 
 @pytest.mark.parametrize("config", [{"kernel": "cubic"}, {"start": "warm"}], ids=str)
 def test_an_unknown_choice_is_refused(config: dict[str, Any]) -> None:
-    with pytest.raises(ModelError, match="choose among"):
+    with pytest.raises(ModelError, match="choose from"):
         Bidilel().fit(*world()["seen"], config=config)
 
 

@@ -14,6 +14,7 @@ from zsl_bench.baselines.methods.fair_filter import (
     fit_fair,
 )
 from zsl_bench.baselines.methods.inputs import ClipFeatures, unit_class_vectors
+from zsl_bench.baselines.methods.storage import load_fitted, save_method
 from zsl_bench.classes import load_class_set
 from zsl_bench.errors import ClassSetError, DatasetError, ZslBenchError
 from zsl_bench.wordvectors import class_vectors
@@ -165,10 +166,18 @@ def test_training_data_that_do_not_fit_are_refused():
 
 
 @pytest.mark.parametrize("name", FAIR_BASES)
-def test_a_row_says_that_a_filter_stands_before_the_method(name):
+def test_a_row_says_that_a_filter_stands_before_the_method_also_when_saved(name, tmp_path):
     quick = {"devise": {"epochs": 1, "choose_epochs": False}}.get(name)
-    row = fit_fair(load_method(name), _seen(4, 0), quick)
+    training = _seen(4, 0)
+    row = fit_fair(load_method(name), training, quick)
     assert row.spec.name == f"fair-filter+{name}"
     assert row.spec.fidelity == "close"
     assert row.spec.setting == "inductive"
-    assert row.fitted.spec.name == name
+    kept = load_fitted(save_method(row.fitted, tmp_path))
+    assert kept.spec == row.spec == row.fitted.spec
+    given = training.videos.clips, training.videos.lengths, training.class_vectors[:2]
+    alone = load_method(name).fitted(training, load_method(name).configured(quick))
+    for fitted in (row.fitted, kept):
+        np.testing.assert_array_equal(fitted.score(*given), alone.score(*given))
+        np.testing.assert_array_equal(fitted.embed(*given[:2]), alone.embed(*given[:2]))
+        np.testing.assert_array_equal(fitted.class_points(given[2]), alone.class_points(given[2]))

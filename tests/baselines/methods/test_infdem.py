@@ -9,6 +9,7 @@ from zsl_bench.baselines.methods.infdem_gate import (
     auroc,
     crossed_novelty,
     measured_limits,
+    measured_thresholds,
     novelty_of,
 )
 from zsl_bench.baselines.methods.infdem_network import GateConfig, Passes
@@ -146,6 +147,26 @@ def test_the_gate_parts_seen_from_unseen(fitted, world):
     assert quality["max-softmax"].caught > 0.5
 
 
+def test_the_dictator_can_call_a_video_new_whatever_its_share_of_votes():
+    votes = {rule: np.repeat([0.0, 1.0], [80, 20]) for rule in RULES}
+    thresholds = measured_thresholds(votes, 0.05)
+    assert thresholds == {
+        "informed": 1.0,
+        "uninformed": 1.0,
+        "dictator": 0.0,
+        "max-softmax": 1.0,
+    }
+    values = np.random.default_rng(0).random(400)
+    spread = measured_thresholds(dict.fromkeys(RULES, values), 0.05)
+    assert (values > spread["informed"]).mean() <= 0.05 <= (values >= spread["informed"]).mean()
+
+
+def test_a_file_names_no_code_behind_the_gate(fitted):
+    for base in ("py:zsl_bench.baselines.methods.ridge:Ridge", "py:antigravity:x", "nothing"):
+        with pytest.raises(ModelError, match="a file names no code to run"):
+            InfDem().restored(fitted.arrays(), {**fitted.settings(), "base": base})
+
+
 def test_auroc_equals_a_double_loop():
     generator = np.random.default_rng(0)
     seen, unseen = generator.integers(0, 5, 30) / 4.0, generator.integers(1, 6, 20) / 4.0
@@ -251,9 +272,12 @@ def test_classes_of_one_video_are_measured_on_what_was_learned():
 @pytest.mark.parametrize(
     ("broken", "found"),
     [
-        ({"rule": "informd"}, r"rule 'informd'; did you mean 'informed'"),
-        ({"dropout": 1.0}, "dropout 1.0"),
-        ({"passes": 0}, "passes 0"),
+        ({"rule": "informd"}, r"setting rule of .*'informd'; did you mean 'informed'"),
+        ({"rule": 3}, "setting rule of method infdem-gate: 3; give a word"),
+        ({"false_alarms": 2.0}, "setting false_alarms .* give a number from 0 to 1"),
+        ({"least": 0}, "setting least .* give a whole number from 1"),
+        ({"dropout": 1.0}, "setting dropout .* 1.0"),
+        ({"passes": 0}, "setting passes .* 0"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(broken, found):

@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from zsl_bench.baselines.methods.base import AdaptableMethod
 from zsl_bench.baselines.methods.catalogue import known_methods, load_method
 from zsl_bench.cli import main
+from zsl_bench.errors import DatasetError, ModelError
 from zsl_bench.testing import (
     CONTROL_RULES,
     METHOD_RULES,
@@ -42,6 +43,41 @@ def trial_of(name):
 @pytest.mark.parametrize("name", known_methods())
 def test_every_method_keeps_every_rule(name, rule):
     rule(trial_of(name))
+
+
+ODD = ("a word", -1, 2.5, None, float("nan"), float("inf"), True, [1], {"a": 1})
+
+
+def refusal(method, given):
+    try:
+        method.configured(given)
+    except ModelError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("name", known_methods())
+def test_an_odd_setting_is_refused_in_one_line_or_makes_settings(name):
+    method = load_method(name)
+    for field in fields(method.config):
+        told = [refusal(method, {field.name: value}) for value in ODD]
+        assert sum(f"setting {field.name} of method {name}" in text for text in told) >= 3
+    for given in ([1], "word", 3):
+        assert "give a mapping of names to values" in refusal(method, given)
+
+
+def test_a_negative_seed_and_other_sizes_are_refused_in_one_line():
+    seen, unseen = trial_of("rr").world.seen, trial_of("rr").world.unseen
+    given = (seen.features, seen.lengths, seen.labels, seen.class_vectors)
+    with pytest.raises(ModelError, match="fit rr: seed -1; give a whole number from 0"):
+        load_method("rr").fit(*given, seed=-1)
+    fitted, narrow = trial_of("rr").fitted, unseen.features[:, :, :5]
+    with pytest.raises(DatasetError, match="5 numbers a clip and 12 a class vector, which do not"):
+        fitted.score(narrow, unseen.lengths, unseen.class_vectors)
+    with pytest.raises(DatasetError, match="5 numbers a clip, which do not"):
+        fitted.embed(narrow, unseen.lengths)
+    with pytest.raises(DatasetError, match="16 numbers a clip and 3 a class vector, which do not"):
+        fitted.adapt(unseen.features, unseen.lengths, unseen.class_vectors[:, :3])
 
 
 def broken_by(method):
@@ -278,4 +314,5 @@ def test_a_method_that_does_not_learn_is_told():
 
 
 def blind(self, videos, class_vectors):
-    return np.sin(videos.means()[:, :1] * 99 + class_vectors[:, 0] * 1e3)
+    rows, vectors = videos.means() - self.means[0], class_vectors - self.vectors[0]
+    return np.sin(rows[:, :1] * 99 + vectors[:, 0] * 1e3)

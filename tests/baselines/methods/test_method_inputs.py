@@ -1,5 +1,7 @@
 """Clip features, labels and class vectors: what is taken, what is refused."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -57,6 +59,32 @@ def test_what_was_handed_in_is_not_written_to():
     features, lengths = made()
     features.setflags(write=False)
     assert not np.shares_memory(ClipFeatures.of(features, lengths).clips, features)
+
+
+def test_half_precision_is_never_held_whole_in_float32():
+    features = np.ones((16 * CHUNK, 8, 4), dtype=np.float16)
+    lengths = np.full(len(features), 8)
+    tracemalloc.start()
+    held = ClipFeatures.of(features, lengths)
+    part = held.take(np.arange(0, len(held), 2))
+    part.means()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert held.source is features
+    assert part.source is features
+    assert peak < features.size * 4
+
+
+def test_parts_of_parts_are_the_rows_of_a_loop():
+    features, lengths = made(videos=9)
+    held = ClipFeatures.of(features, lengths)
+    part = held.take(np.array([7, 2, 2, 5])).take(np.array([False, True, False, True]))
+    for video, row in enumerate((2, 5)):
+        length = lengths[row]
+        assert part.lengths[video] == length
+        np.testing.assert_array_equal(part.clips[video, :length], features[row, :length])
+        assert not part.clips[video, length:].any()
+        np.testing.assert_array_equal(part.means()[video], held.means()[row])
 
 
 def test_chunks_are_the_videos_in_their_order():

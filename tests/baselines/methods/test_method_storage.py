@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from safetensors.numpy import load, save
 
 from zsl_bench.baselines.methods.catalogue import load_method
 from zsl_bench.baselines.methods.storage import load_fitted, save_method
@@ -68,8 +69,8 @@ def test_arrays_of_another_method_are_refused(tmp_path):
         ({"settings": None}, "incomplete"),
         ({"settings": {}}, "damaged arrays"),
         ({"settings": {"regulariser": "x", "neighbours": 1}}, "damaged arrays"),
-        ({"method": "rrr"}, "'rrr', which is not installed"),
-        ({"method": "py:os:remove"}, "which is not installed"),
+        ({"method": "rrr"}, "method 'rrr' of a file, no installed method"),
+        ({"method": "py:os:remove"}, "a file names no code to run"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(tmp_path, changed, found):
@@ -84,6 +85,16 @@ def test_damaged_arrays_are_refused(tmp_path, content):
     (tmp_path / "arrays.safetensors").write_bytes(content)
     change(tmp_path, arrays_sha256=sha256_bytes(content))
     with pytest.raises(WeightsError, match="damaged arrays"):
+        load_fitted(tmp_path)
+
+
+def test_arrays_that_are_not_finite_are_refused(tmp_path):
+    save_method(fitted(), tmp_path)
+    arrays = load(tmp_path.joinpath("arrays.safetensors").read_bytes())
+    content = save({**arrays, "mean": arrays["mean"] * np.nan})
+    (tmp_path / "arrays.safetensors").write_bytes(content)
+    change(tmp_path, arrays_sha256=sha256_bytes(content))
+    with pytest.raises(WeightsError, match="mean, which is not finite"):
         load_fitted(tmp_path)
 
 

@@ -219,9 +219,9 @@ def test_without_its_videos_it_cannot_adapt(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"match": "both"}, "choose among word, latent"),
+        ({"match": "both"}, "choose from latent, word"),
         ({"rank": 0}, "from 1"),
-        ({"prioritise": "all"}, "choose among none"),
+        ({"prioritise": "all"}, "choose from names, none, seen"),
         ({"prioritise": "seen"}, "no auxiliary classes"),
         ({"prioritise": "names", "auxiliary_classes": (0,)}, "0 unseen vectors"),
         ({"unseen_vectors": ((1.0,),)}, "1 unseen vectors"),

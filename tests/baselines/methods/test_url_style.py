@@ -89,7 +89,7 @@ def test_a_class_of_one_clip_has_one_block() -> None:
 
 
 def test_an_unknown_way_to_names_is_refused() -> None:
-    with pytest.raises(ModelError, match="choose among nmf, ridge"):
+    with pytest.raises(ModelError, match="choose from nmf, ridge"):
         UrlStyle().fit(*world()["seen"], config={"semantic": "jsd"})
 
 

@@ -77,14 +77,21 @@ class FittedFolder:
         """The beginning of a message about the folder."""
         return f"fitted method {self.path or self.method.spec.name}"
 
-    def backbone_options(self, options: LoadOptions) -> LoadOptions:
-        """Return what the backbone's loader is told: as at the extraction, on this device."""
+    def backbone_options(self, options: LoadOptions, reference: str) -> LoadOptions:
+        """Return what the backbone's loader is told: as at the extraction, on this device.
+
+        Args:
+            options: What the loader of the folder is told.
+            reference: The backbone; one that is named otherwise than at the extraction brings its
+                own weights.
+        """
         given: Mapping[str, Any] = {} if self.backbone is None else self.backbone.given
         weights, settings = given.get("weights"), given.get("settings", [])
+        moved = self.backbone is None or self.backbone.reference != reference
         return replace(
             options,
-            weights=Path(weights) if isinstance(weights, str) else None,
-            settings=parse_settings([str(text) for text in settings]),
+            weights=None if weights is None or moved else Path(weights),
+            settings=parse_settings(settings),
         )
 
     def declared(self) -> Declared:

@@ -149,6 +149,8 @@ def _check_backbone(folder: FittedFolder, encoder: ClipEncoder) -> None:
     )
     if record.output != encoder.output:
         unlike.append("output")
+    if dict(record.card.settings) != dict(encoder.model.card.settings):
+        unlike.append("settings")
     if record.card.clip != encoder.card.clip:
         unlike.append("clip")
     if unlike:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _AGAIN = "make the file again"
 FEATURES, EMBED_CLIPS = "features", "embed_clips"
 OUTPUTS = (FEATURES, EMBED_CLIPS)
-_RECORD = {"output": str, "weights": dict, "given": dict, "card": dict, "declared_by_user": list}
+_RECORD = {"weights": dict, "given": dict, "card": dict, "declared_by_user": list}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,33 +65,34 @@ class BackboneRecord:
         """
         if not isinstance(value, dict):
             raise DatasetError(asked, found="a backbone that is no object", fix=_AGAIN)
-        wrong = [key for key, kind in _RECORD.items() if not isinstance(value.get(key), kind)]
-        reference, revision = value.get("reference"), value.get("revision")
-        if not isinstance(reference, (str, type(None))):
-            wrong.append("reference")
-        if not isinstance(revision, (str, type(None))):
-            wrong.append("revision")
-        if not wrong and not _is_given(value["given"]):
-            wrong.append("given")
-        if value.get("output") not in OUTPUTS:
-            wrong.append("output")
+        wrong = _wrong(value)
         if wrong:
-            raise DatasetError(
-                asked, found=f"a backbone without {listing(dict.fromkeys(wrong))}", fix=_AGAIN
-            )
+            raise DatasetError(asked, found=f"a backbone without {listing(wrong)}", fix=_AGAIN)
         try:
             card = card_from_json(value["card"], asked=f"backbone of {asked}")
-            card = replace(card, settings=value.get("settings", {}), revision=revision)
+            card = replace(card, settings=value.get("settings", {}), revision=value.get("revision"))
         except ZslBenchError as error:
             raise DatasetError(asked, found=f"its backbone: {error.found}", fix=_AGAIN) from error
         return cls(
             card=card,
             weights={str(key): str(digest) for key, digest in value["weights"].items()},
             output=value["output"],
-            reference=reference,
+            reference=value.get("reference"),
             given=value["given"],
             declared_by_user=tuple(map(str, value["declared_by_user"])),
         )
+
+
+def _wrong(value: Mapping[str, Any]) -> list[str]:
+    """Return the fields of a record that are missing or malformed."""
+    known = {
+        **{key: isinstance(value.get(key), kind) for key, kind in _RECORD.items()},
+        **{key: isinstance(value.get(key), (str, type(None))) for key in ("reference", "revision")},
+    }
+    known["output"] = value.get("output") in OUTPUTS
+    known["weights"] = known["weights"] and bool(value["weights"])
+    known["given"] = known["given"] and _is_given(value["given"])
+    return [key for key, is_right in known.items() if not is_right]
 
 
 def _is_given(given: Mapping[str, Any]) -> bool:

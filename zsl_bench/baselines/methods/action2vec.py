@@ -24,7 +24,8 @@ from zsl_bench.baselines.methods.recurrent import (
     seeded,
     trained,
 )
-from zsl_bench.baselines.methods.spec import MethodSpec
+from zsl_bench.baselines.methods.seen_classifier import ranking_loss
+from zsl_bench.baselines.methods.spec import UNIT_CLASSES, MethodSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +48,7 @@ ACTION2VEC = MethodSpec(
     side_data=("C3D of Sports-1M in the original",),
     sources=("abstract, arXiv 1901.00484", "two short summaries by others"),
     assumed=(
+        UNIT_CLASSES,
         "window = 4 clips; the state of the first LSTM starts anew in each (carry_state)",
         "attention: a softmax of u.tanh(h) within a window",
         "global_units = 512 in the second LSTM; its last state is the video",
@@ -193,21 +195,6 @@ class Action2Vec(FeatureMethod):
         )
 
 
-def ranking_loss(points: Tensor, vectors: Tensor, truth: Tensor, margin: float) -> Tensor:
-    """Return the mean over videos of ``sum_j max(0, margin - cos(g, z_y) + cos(g, z_j))``.
-
-    Args:
-        points: ``(B, E)``, g.
-        vectors: ``(C, E)`` of unit length, z.
-        truth: ``(B,)`` rows of the true classes, y; j runs over the others.
-        margin: By which the true class is to win.
-    """
-    cosines = functional.normalize(points) @ vectors.T
-    own = cosines.gather(1, truth[:, None])
-    wrong = (margin - own + cosines).clamp_min(0)
-    return wrong.scatter(1, truth[:, None], 0.0).sum(dim=1).mean()
-
-
 class Action2VecLearner:
     """The network in training.
 
@@ -271,8 +258,9 @@ class Action2VecLearner:
 
     def _ranked(self, points: Tensor, truth: Tensor) -> Tensor:
         margin = self._config.margin
+        cosines = functional.normalize(points) @ self._vectors.T
         if self._config.negatives == "all":
-            return ranking_loss(points, self._vectors, truth, margin)
+            return ranking_loss(cosines, truth, margin=margin)
         there, places = np.unique(truth.numpy(), return_inverse=True)
-        vectors = self._vectors[torch.from_numpy(there)]
-        return ranking_loss(points, vectors, torch.from_numpy(places), margin)
+        among = cosines[:, torch.from_numpy(there)]
+        return ranking_loss(among, torch.from_numpy(places), margin=margin)

@@ -14,9 +14,9 @@ from zsl_bench.baselines.methods.recurrent import (
     SELECTIONS,
     Selection,
     Sequences,
-    check_settings,
     run_recurrent,
 )
+from zsl_bench.baselines.methods.settings import check_settings
 from zsl_bench.baselines.methods.validation import HELD_OUT
 
 if TYPE_CHECKING:

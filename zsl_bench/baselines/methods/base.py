@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from zsl_bench.baselines.methods.inputs import ClipFeatures, checked_labels, unit_class_vectors
-from zsl_bench.errors import ModelError, near_matches
+from zsl_bench.baselines.methods.settings import checked_settings
+from zsl_bench.errors import DatasetError, ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -89,18 +91,21 @@ class FittedMethod(ABC):
             ``(N, C)`` float64, higher is a better match.
 
         Raises:
-            DatasetError: The input is malformed.
+            DatasetError: The input is malformed, or of other sizes than at the fit.
         """
         videos, vectors = ClipFeatures.of(features, lengths), unit_class_vectors(class_vectors)
-        return np.concatenate([self.scored(part, vectors) for part in videos.chunks()])
+        with fitting_sizes(self.spec.name, videos, vectors):
+            return np.concatenate([self.scored(part, vectors) for part in videos.chunks()])
 
     def embed(self, features: ArrayLike, lengths: ArrayLike) -> NDArray[np.float64] | None:
         """Return a point for each video, ``(N, d)``; None for a method that scores pairs.
 
         Raises:
-            DatasetError: The input is malformed.
+            DatasetError: The input is malformed, or of other sizes than at the fit.
         """
-        parts = [self.embedded(part) for part in ClipFeatures.of(features, lengths).chunks()]
+        videos = ClipFeatures.of(features, lengths)
+        with fitting_sizes(self.spec.name, videos, None):
+            parts = [self.embedded(part) for part in videos.chunks()]
         known = [part for part in parts if part is not None]
         return np.concatenate(known) if known else None
 
@@ -108,9 +113,11 @@ class FittedMethod(ABC):
         """Return a point for each class, ``(C, d)``; None for a method that scores pairs.
 
         Raises:
-            DatasetError: The input is malformed.
+            DatasetError: The input is malformed, or of other sizes than at the fit.
         """
-        return self.points(unit_class_vectors(class_vectors))
+        vectors = unit_class_vectors(class_vectors)
+        with fitting_sizes(self.spec.name, None, vectors):
+            return self.points(vectors)
 
 
 class AdaptableMethod(FittedMethod):
@@ -132,9 +139,9 @@ class AdaptableMethod(FittedMethod):
             DatasetError: The input is malformed.
             ModelError: What comes back does not call itself transductive.
         """
-        adapted = self.adapted(
-            ClipFeatures.of(features, lengths), unit_class_vectors(class_vectors)
-        )
+        videos, vectors = ClipFeatures.of(features, lengths), unit_class_vectors(class_vectors)
+        with fitting_sizes(self.spec.name, videos, vectors):
+            adapted = self.adapted(videos, vectors)
         if not adapted.spec.transductive:
             raise ModelError(
                 f"adapt {self.spec.name}",
@@ -190,8 +197,12 @@ class FeatureMethod(ABC):
 
         Raises:
             DatasetError: The input is malformed.
-            ModelError: There is no such setting.
+            ModelError: There is no such setting, or the seed is below 0.
         """
+        if seed < 0:
+            raise ModelError(
+                f"fit {self.spec.name}", found=f"seed {seed}", fix="give a whole number from 0"
+            )
         videos, vectors = ClipFeatures.of(features, lengths), unit_class_vectors(class_vectors)
         seen = SeenVideos(
             videos=videos,
@@ -205,20 +216,11 @@ class FeatureMethod(ABC):
         """Return settings as an instance of :attr:`config`.
 
         Raises:
-            ModelError: There is no such setting.
+            ModelError: There is no such setting, or it cannot be what is given.
         """
         if isinstance(config, self.config):
             return config
-        given = dict(config) if config else {}  # type: ignore[call-overload]
-        known = [field.name for field in fields(self.config)]
-        for name in given:
-            if name not in known:
-                raise ModelError(
-                    f"setting {name!r} of method {self.spec.name}",
-                    found="no such setting",
-                    fix=near_matches(name, known),
-                )
-        return self.config(**given)
+        return self.config(**checked_settings(self.spec.name, self.config, config))
 
 
 def settings_of(config: object) -> dict[str, Any]:
@@ -226,3 +228,30 @@ def settings_of(config: object) -> dict[str, Any]:
     if not is_dataclass(config) or isinstance(config, type):
         raise TypeError("settings that are no dataclass")
     return asdict(config)
+
+
+@contextmanager
+def fitting_sizes(
+    name: str, videos: ClipFeatures | None, class_vectors: NDArray[np.float64] | None
+) -> Iterator[None]:
+    """Say in one line that what a method is handed does not fit what it learned.
+
+    Args:
+        name: Of the method.
+        videos: What it is handed, if any.
+        class_vectors: The same.
+
+    Raises:
+        DatasetError: Arrays inside do not fit together.
+    """
+    try:
+        yield
+    except (ValueError, RuntimeError) as error:
+        sizes = [] if videos is None else [f"{videos.dim} numbers a clip"]
+        if class_vectors is not None:
+            sizes.append(f"{class_vectors.shape[1]} a class vector")
+        raise DatasetError(
+            f"what was fitted by {name}",
+            found=f"{' and '.join(sizes)}, which do not fit it ({error})",
+            fix="give features of the model, and class vectors of the words, that it was fitted to",
+        ) from error

@@ -6,6 +6,7 @@ classes are placed in it at distances like those of their names, with the landma
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,15 +17,21 @@ from zsl_bench.baselines.methods.base import (
     FeatureMethod,
     FittedMethod,
     SeenVideos,
+    fitting_sizes,
 )
-from zsl_bench.baselines.methods.inputs import ClipFeatures, unit_class_vectors, unit_rows
+from zsl_bench.baselines.methods.inputs import (
+    ClipFeatures,
+    same_classes,
+    unit_class_vectors,
+    unit_rows,
+)
 from zsl_bench.baselines.methods.kernel_rows import KernelRows
 from zsl_bench.baselines.methods.ridge import class_sums
 from zsl_bench.baselines.methods.sammon import Layout, place
-from zsl_bench.baselines.methods.self_training import SelfTrained, self_trained
+from zsl_bench.baselines.methods.self_training import SelfTrained, closeness, self_trained
+from zsl_bench.baselines.methods.settings import LEAST, check_settings
 from zsl_bench.baselines.methods.slpp import Graph, projection, scatters
-from zsl_bench.baselines.methods.spec import MethodSpec
-from zsl_bench.errors import ModelError
+from zsl_bench.baselines.methods.spec import UNIT_CLASSES, UNIT_VIDEOS, MethodSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +41,6 @@ if TYPE_CHECKING:
     Matrix = NDArray[np.float64]
 
 _WANG = "Wang and Chen, IJCV 2017: abstract, the authors' project page and later published code"
-_SAME = 1 - 1e-9
 _DRAW = 80
 
 BIDILEL = MethodSpec(
@@ -44,6 +50,8 @@ BIDILEL = MethodSpec(
     jointly_embeds_classes=True,
     sources=(_WANG,),
     assumed=(
+        UNIT_VIDEOS,
+        UNIT_CLASSES,
         "kernel: linear",
         "graph: all pairs of a class, weight 1",
         "dim: 100 directions, of scale p^T (S_l + alpha I) p = 1",
@@ -98,27 +106,21 @@ class BidilelConfig:
     neighbours: int = 100
 
     def __post_init__(self) -> None:
-        """Check the choices.
+        """Check the settings.
 
         Raises:
-            ModelError: There is no such kernel or start, or a count is below 1.
+            ModelError: One cannot be used.
         """
-        if min(self.dim, self.kernel_centres, self.neighbours) < 1:
-            raise ModelError(
-                "settings of method bidilel",
-                found="dim, kernel_centres or neighbours below 1",
-                fix="set whole numbers from 1",
-            )
-        for name, value, choices in (
-            ("kernel", self.kernel, ("linear", "rbf")),
-            ("start", self.start, ("ridge", "random")),
-        ):
-            if value not in choices:
-                raise ModelError(
-                    f"{name} of method bidilel",
-                    found=repr(value),
-                    fix=f"choose among {', '.join(choices)}",
-                )
+        check_settings(
+            BIDILEL.name,
+            self,
+            whole={
+                **dict.fromkeys(("dim", "kernel_centres", "neighbours", "graph_neighbours"), 1),
+                "steps": 0,
+            },
+            ranges={"regulariser": (0, math.inf), "start_regulariser": (LEAST, math.inf)},
+            choices={"kernel": ("linear", "rbf"), "start": ("ridge", "random")},
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -145,9 +147,9 @@ class Placement:
         """Place candidates together, ``(C, d)``; their order does not matter."""
         from scipy.spatial.distance import cdist
 
-        same = class_vectors @ self.words.T
-        points: Matrix = self.landmarks[same.argmax(axis=1)]
-        free = np.flatnonzero(same.max(axis=1) < _SAME)
+        known = same_classes(class_vectors, self.words)
+        points: Matrix = self.landmarks[known]
+        free = np.flatnonzero(known < 0)
         if not free.size:
             return points
         free = free[np.lexsort(class_vectors[free].T)]
@@ -216,7 +218,7 @@ class FittedBidilel(AdaptableMethod):
 
     def scored(self, videos: ClipFeatures, class_vectors: Matrix) -> Matrix:
         """Return distances to the class points, negated."""
-        return _closeness(self.embedded(videos), self.points(class_vectors))
+        return closeness(self.embedded(videos), self.points(class_vectors))
 
     def score(
         self, features: ArrayLike, lengths: ArrayLike, class_vectors: ArrayLike
@@ -235,14 +237,17 @@ class FittedBidilel(AdaptableMethod):
             DatasetError: The input is malformed.
         """
         videos = ClipFeatures.of(features, lengths)
-        points = self.points(unit_class_vectors(class_vectors))
-        return np.concatenate([_closeness(self.embedded(part), points) for part in videos.chunks()])
+        vectors = unit_class_vectors(class_vectors)
+        with fitting_sizes(self.spec.name, videos, vectors):
+            points = self.points(vectors)
+            parts = [closeness(self.embedded(part), points) for part in videos.chunks()]
+        return np.concatenate(parts)
 
     def adapted(self, videos: ClipFeatures, class_vectors: Matrix) -> FittedMethod:
         """Move each class to the mean of the test videos nearest to it, once."""
         embedded = np.concatenate([self.embedded(part) for part in videos.chunks()])
         moved = self_trained(
-            _closeness(embedded, self.points(class_vectors)), embedded, neighbours=self.neighbours
+            closeness(embedded, self.points(class_vectors)), embedded, neighbours=self.neighbours
         )
         return SelfTrained(
             spec=BIDILEL_ST, base=self, known=class_vectors, moved=moved, cosine=False
@@ -330,10 +335,3 @@ def _ridge(words: Matrix, landmarks: Matrix, regulariser: float) -> Matrix:
     inner = words @ words.T + regulariser * np.eye(len(words))
     mapped: Matrix = words.T @ np.linalg.solve(inner, landmarks)
     return mapped
-
-
-def _closeness(embedded: Matrix, points: Matrix) -> Matrix:
-    from scipy.spatial.distance import cdist
-
-    apart: Matrix = cdist(embedded, points)
-    return -apart

@@ -66,6 +66,25 @@ def load_method(name: str) -> FeatureMethod:
     return method
 
 
+def installed_method(name: str) -> FeatureMethod:
+    """Return the method that a file names; one that names code by its place is refused.
+
+    Args:
+        name: As it was saved; a variant's is that of the method before the ``+``.
+
+    Raises:
+        ModelError: No installed package brings it.
+    """
+    own = name.partition("+")[0]
+    if own not in known_methods():
+        raise ModelError(
+            f"method {own!r} of a file",
+            found="no installed method",
+            fix="install the package that brings it; a file names no code to run",
+        )
+    return load_method(own)
+
+
 def _imported(name: str, where: str) -> object:
     module, _, attribute = where.partition(":")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,8 @@ import numpy as np
 from zsl_bench.baselines.methods.base import FeatureMethod, FittedMethod, SeenVideos
 from zsl_bench.baselines.methods.inputs import Centring, unit_rows
 from zsl_bench.baselines.methods.seen_classifier import Descent, SeenClassifier
-from zsl_bench.baselines.methods.spec import MethodSpec
-from zsl_bench.errors import ModelError
+from zsl_bench.baselines.methods.settings import LEAST, check_settings
+from zsl_bench.baselines.methods.spec import UNIT_CLASSES, UNIT_VIDEOS, MethodSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,8 @@ CONSE = MethodSpec(
     sources=("arXiv 1312.5650, abstract",),
     assumed=(
         "top: T = 10 likely classes, from memory",
-        "video vectors are centred and of unit length",
+        UNIT_VIDEOS,
+        UNIT_CLASSES,
         "classifier: one linear layer from zero weights, logits times scale = 10",
         "training: Adam 1e-2, weight decay 1e-5, 200 steps",
         "full_batch: every step sees all videos, above 20,000 of them batches of 512",
@@ -68,17 +70,23 @@ class ConseConfig:
     patience: int = 3
 
     def __post_init__(self) -> None:
-        """Check the number of classes that are combined.
+        """Check the settings.
 
         Raises:
-            ModelError: There is none.
+            ModelError: One cannot be used.
         """
-        if self.top < 1:
-            raise ModelError(
-                f"setting 'top' of method {CONSE.name}",
-                found=f"{self.top}",
-                fix="combine one class at least",
-            )
+        counts = ("top", "steps", "full_batch", "batch_size", "check_every", "patience")
+        positive = ("learning_rate", "weight_decay")
+        check_settings(
+            CONSE.name,
+            self,
+            whole=dict.fromkeys(counts, 1),
+            ranges={
+                **dict.fromkeys(positive, (0, math.inf)),
+                "scale": (LEAST, math.inf),
+                "held_out": (0, 1),
+            },
+        )
 
     def plan(self, videos: int) -> Descent:
         """Return how the classifier is trained."""

@@ -12,10 +12,15 @@ import torch
 
 from zsl_bench.baselines.methods.base import FeatureMethod, FittedMethod, SeenVideos
 from zsl_bench.baselines.methods.inputs import Centring
-from zsl_bench.baselines.methods.seen_classifier import Descent, Examples, descend
-from zsl_bench.baselines.methods.spec import MethodSpec
+from zsl_bench.baselines.methods.seen_classifier import (
+    Descent,
+    Examples,
+    descend,
+    ranking_loss,
+)
+from zsl_bench.baselines.methods.settings import check_settings
+from zsl_bench.baselines.methods.spec import UNIT_CLASSES, UNIT_VIDEOS, MethodSpec
 from zsl_bench.baselines.methods.validation import ClassFold, choose, mean_class_accuracy
-from zsl_bench.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,7 +38,8 @@ DEVISE = MethodSpec(
     fidelity="faithful",
     sources=("code of Elaborative Rehearsal (zeroshot/configs, zeroshot/models/baselines.py)",),
     assumed=(
-        "video vectors are centred and of unit length",
+        UNIT_VIDEOS,
+        UNIT_CLASSES,
         "weights start as a linear layer's, uniform within one over the root of D",
         "the loss is the mean over a batch",
         "small_share: below small = 20,000 videos the warm-up takes 5% of the steps",
@@ -74,17 +80,25 @@ class DeviseConfig:
     small_share: float = 0.05
 
     def __post_init__(self) -> None:
-        """Check what would leave nothing to learn.
+        """Check the settings.
 
         Raises:
-            ModelError: There is no epoch, or every number is cleared.
+            ModelError: One cannot be used.
         """
-        if self.epochs < 1 or not 0 <= self.dropout < 1:
-            raise ModelError(
-                f"settings of method {DEVISE.name}",
-                found=f"epochs {self.epochs}, dropout {self.dropout}",
-                fix="learn for one epoch at least, with a dropout from 0 to below 1",
-            )
+        positive = ("margin", "learning_rate", "clip")
+        check_settings(
+            DEVISE.name,
+            self,
+            whole={
+                **dict.fromkeys(("batch_size", "epochs"), 1),
+                **dict.fromkeys(("warm_up", "decay", "small"), 0),
+            },
+            ranges={
+                **dict.fromkeys(positive, (0, math.inf)),
+                "dropout": (0, 0.99),
+                "small_share": (0, 1),
+            },
+        )
 
     def plan(self, videos: int) -> Descent:
         """Return how the map is learned."""
@@ -178,20 +192,6 @@ class Devise(FeatureMethod):
             weights=arrays["weights"],
             epochs=int(settings["epochs"]),
         )
-
-
-def ranking_loss(scores: Tensor, labels: Tensor, *, margin: float) -> Tensor:
-    """Return the sum over wrong classes of ``max(0, margin - s_y + s_j)``, its mean over a batch.
-
-    Args:
-        scores: ``(B, C)``.
-        labels: ``(B,)`` columns of the true classes.
-        margin: By how much the true class should lead.
-    """
-    own = scores.gather(1, labels[:, None])
-    short = (margin - own + scores).clamp(min=0)
-    wrong = torch.ones_like(short).scatter(1, labels[:, None], 0.0)
-    return (short * wrong).sum(dim=1).mean()
 
 
 def _learned(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any, Self
@@ -11,7 +12,8 @@ import numpy as np
 from zsl_bench.baselines.methods.base import FeatureMethod, FittedMethod, SeenVideos
 from zsl_bench.baselines.methods.inputs import Centring
 from zsl_bench.baselines.methods.ridge import GRID, RidgeSolver
-from zsl_bench.baselines.methods.spec import MethodSpec
+from zsl_bench.baselines.methods.settings import LEAST, check_settings
+from zsl_bench.baselines.methods.spec import UNIT_CLASSES, UNIT_VIDEOS, MethodSpec
 from zsl_bench.baselines.methods.validation import ClassFold, choose, mean_class_accuracy
 
 if TYPE_CHECKING:
@@ -30,7 +32,9 @@ ESZSL = MethodSpec(
     sources=("code published by the authors",),
     assumed=(
         "targets 0 and 1",
-        "video vectors are centred and of unit length",
+        UNIT_VIDEOS,
+        UNIT_CLASSES,
+        "x V is not brought to unit length",
         "gamma and lambda by class-wise validation among 10^-3 to 10^3",
     ),
 )
@@ -47,6 +51,16 @@ class EszslConfig:
 
     visual: float | None = None
     semantic: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the settings.
+
+        Raises:
+            ModelError: One cannot be used.
+        """
+        check_settings(
+            ESZSL.name, self, ranges=dict.fromkeys(("visual", "semantic"), (LEAST, math.inf))
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

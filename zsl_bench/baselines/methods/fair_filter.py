@@ -7,25 +7,27 @@ method learns from them.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
-from zsl_bench.baselines.methods.base import SeenVideos
+from zsl_bench.baselines.methods.base import FittedMethod, SeenVideos
+from zsl_bench.baselines.methods.catalogue import installed_method
 from zsl_bench.baselines.methods.inputs import ClipFeatures, unit_class_vectors
 from zsl_bench.errors import ClassSetError
 from zsl_bench.overlap import DEFAULT_THRESHOLD, check_threshold
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from zsl_bench.baselines.methods.base import FeatureMethod, FittedMethod
+    from zsl_bench.baselines.methods.base import FeatureMethod
     from zsl_bench.baselines.methods.spec import MethodSpec
 
     Matrix = NDArray[np.float64]
 
+FAIR_FILTER = "fair-filter"
 FAIR_BASES = ("rr", "conse", "devise")
 """Methods that the filter is put before for its rows."""
 Source = Literal["inner", "external", "both"]
@@ -105,12 +107,58 @@ class FairFilter:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class FairFitted(FittedMethod):
+    """A standard method that learned from filtered classes, under the name of both.
+
+    Attributes:
+        base: The method.
+    """
+
+    base: FittedMethod
+
+    @property
+    def spec(self) -> MethodSpec:  # type: ignore[override]
+        """What it is, with the filter before it."""
+        return fair_spec(self.base.spec)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return those of the method."""
+        return self.base.arrays()
+
+    def settings(self) -> dict[str, Any]:
+        """Return those of the method, and its name."""
+        return {"base": self.base.spec.name, "base_settings": self.base.settings()}
+
+    def embedded(self, videos: ClipFeatures) -> Matrix | None:
+        """Return the points of the method."""
+        return self.base.embedded(videos)
+
+    def points(self, class_vectors: Matrix) -> Matrix | None:
+        """Return the points of the method."""
+        return self.base.points(class_vectors)
+
+    def scored(self, videos: ClipFeatures, class_vectors: Matrix) -> Matrix:
+        """Score by the method."""
+        return self.base.scored(videos, class_vectors)
+
+    @classmethod
+    def restored(cls, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> Self:
+        """Make it of what was saved.
+
+        Raises:
+            ModelError: No installed package brings the method.
+        """
+        method = installed_method(str(settings["base"]))
+        return cls(base=method.restored(arrays, settings["base_settings"]))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class FairRow:
     """A standard method that learned from filtered classes.
 
     Attributes:
         spec: What to print beside its numbers.
-        fitted: The method; it is saved and restored under its own name.
+        fitted: The method; saved, it says that a filter stood before it, and restored it does so.
     """
 
     spec: MethodSpec
@@ -215,14 +263,15 @@ def fit_fair(method: FeatureMethod, training: SeenVideos, config: object = None)
         ModelError: There is no such setting.
     """
     fitted = method.fitted(training, method.configured(config))
-    return FairRow(spec=fair_spec(fitted.spec), fitted=fitted)
+    behind = FairFitted(base=fitted)
+    return FairRow(spec=behind.spec, fitted=behind)
 
 
 def fair_spec(base: MethodSpec) -> MethodSpec:
     """Return what is printed beside a row of the filter with a method."""
     return replace(
         base,
-        name=f"fair-filter+{base.name}",
+        name=f"{FAIR_FILTER}+{base.name}",
         title=f"class filter of FairZSL (Roitberg et al., 2018) with {base.title}",
         fidelity="close" if base.fidelity == "faithful" else base.fidelity,
         side_data=(*base.side_data, "an external action data set, filtered by its own rule"),

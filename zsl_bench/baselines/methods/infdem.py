@@ -6,17 +6,20 @@ the candidates hold no seen class the gate changes nothing.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from zsl_bench.baselines.methods.base import FeatureMethod, FittedMethod, SeenVideos
-from zsl_bench.baselines.methods.catalogue import load_method
+from zsl_bench.baselines.methods.catalogue import installed_method, load_method
 from zsl_bench.baselines.methods.infdem_gate import RULES, Gate, GateRule
 from zsl_bench.baselines.methods.infdem_network import GateConfig
-from zsl_bench.baselines.methods.spec import MethodSpec
-from zsl_bench.errors import ModelError, near_matches
+from zsl_bench.baselines.methods.inputs import same_classes
+from zsl_bench.baselines.methods.settings import check_settings
+from zsl_bench.baselines.methods.spec import UNIT_CLASSES, MethodSpec
+from zsl_bench.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +40,7 @@ INFDEM = MethodSpec(
     assumed=(
         "base: the zero-shot method behind the gate is rr",
         "rule: informed, one of three whose names are from memory",
+        UNIT_CLASSES,
         "video vectors are centred, of unit length, times the root of D",
         "units: 256 hidden units with ReLU, dropout 0.5",
         "training: Adam 1e-3, weight decay 1e-4, batches of 128, 60 epochs",
@@ -46,10 +50,10 @@ INFDEM = MethodSpec(
         "council: the half of the classes whose uncertainty varies least",
         "least: 10 right videos for limits of a leader's own, else those of all leaders",
         "false_alarms: 5% of the held-out videos, judged by limits of other ones (folds: 5)",
+        "the dictator needs no threshold: its vote is at the percentile already",
     ),
 )
 _BASE = "base."
-_SAME = 1 - 1e-9
 _STEP = 2.0
 
 
@@ -68,21 +72,24 @@ class InfDemConfig(GateConfig):
     rule: GateRule = "informed"
 
     def __post_init__(self) -> None:
-        """Check the rule and the numbers.
+        """Check the settings.
 
         Raises:
-            ModelError: There is no such rule, or a number makes no sense.
+            ModelError: One cannot be used.
         """
-        asked = f"settings of method {INFDEM.name}"
-        if self.rule not in RULES:
-            raise ModelError(asked, found=f"rule {self.rule!r}", fix=near_matches(self.rule, RULES))
-        if not 0 <= self.dropout < 1 or min(self.passes, self.epochs, self.units, self.folds) < 1:
-            raise ModelError(
-                asked,
-                found=f"dropout {self.dropout}, passes {self.passes}, epochs {self.epochs}, "
-                f"units {self.units}, folds {self.folds}",
-                fix="give a dropout from 0 to below 1, and 1 at least of the others",
-            )
+        counts = ("units", "batch_size", "epochs", "passes", "least", "folds")
+        check_settings(
+            INFDEM.name,
+            self,
+            whole=dict.fromkeys(counts, 1),
+            ranges={
+                **dict.fromkeys(("held_out", "council", "false_alarms"), (0, 1)),
+                **dict.fromkeys(("learning_rate", "weight_decay"), (0, math.inf)),
+                "dropout": (0, 0.99),
+                "percentile": (0, 100),
+            },
+            choices={"rule": RULES},
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -148,8 +155,7 @@ class FittedInfDem(FittedMethod):
 
     def seen_columns(self, class_vectors: Matrix) -> NDArray[np.intp]:
         """Return which seen class each candidate is, -1 for an unseen one."""
-        same = class_vectors @ self.seen_vectors.T
-        return np.where(same.max(axis=1) >= _SAME, same.argmax(axis=1), -1)
+        return same_classes(class_vectors, self.seen_vectors)
 
 
 class InfDem(FeatureMethod):
@@ -186,7 +192,7 @@ class InfDem(FeatureMethod):
             for name, array in arrays.items()
             if name.startswith(_BASE)
         }
-        method = load_method(str(settings["base"]).partition("+")[0])
+        method = installed_method(str(settings["base"]))
         base = method.restored(behind, settings["base_settings"])
         return FittedInfDem(
             spec=_spec(base.spec),

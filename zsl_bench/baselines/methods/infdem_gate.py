@@ -101,10 +101,7 @@ class Gate:
             classifier=classifier,
             limits=limits,
             councils=councils,
-            thresholds={
-                rule: float(np.quantile(values, 1.0 - config.false_alarms, method="higher"))
-                for rule, values in novelty.items()
-            },
+            thresholds=measured_thresholds(novelty, config.false_alarms),
         )
 
     def judged(self, videos: ClipFeatures) -> Judgement:
@@ -228,6 +225,26 @@ def novelty_of(
         "dictator": votes[np.arange(len(votes)), leaders].astype(np.float64),
         "max-softmax": 1.0 - passes.plain.max(axis=1),
     }
+
+
+def measured_thresholds(
+    novelty: Mapping[GateRule, Matrix], false_alarms: float
+) -> dict[GateRule, float]:
+    """Return above which novelty a video is called new, by rule.
+
+    At most the wanted share of the held-out videos is above it. The dictator has one vote, which
+    already falls to the share above the percentile of its limits; a threshold of 1, which no vote
+    exceeds, would make it call nothing new, so what it votes is what is done.
+
+    Args:
+        novelty: ``(N,)`` of held-out seen videos.
+        false_alarms: Share of them that may be called new.
+    """
+    thresholds = {
+        rule: float(np.quantile(values, 1.0 - false_alarms, method="higher"))
+        for rule, values in novelty.items()
+    }
+    return {**thresholds, "dictator": 0.0}
 
 
 def crossed_novelty(

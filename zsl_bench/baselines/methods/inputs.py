@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1024
 """Videos that are scored at once."""
+_SAME = 1 - 1e-9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -115,10 +116,10 @@ class ClipFeatures:
             averages=self.averages[rows],
         )
 
-    def chunks(self) -> Iterator[ClipFeatures]:
-        """Yield the videos, some at a time."""
-        for start in range(0, len(self), CHUNK):
-            yield self.take(np.arange(start, min(start + CHUNK, len(self))))
+    def chunks(self, size: int = CHUNK) -> Iterator[ClipFeatures]:
+        """Yield the videos, at most ``size`` at a time."""
+        for start in range(0, len(self), size):
+            yield self.take(np.arange(start, min(start + size, len(self))))
 
 
 def _cleared(clips: NDArray[np.floating], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -194,6 +195,17 @@ def unit_class_vectors(class_vectors: ArrayLike) -> NDArray[np.float64]:
         )
     unit: NDArray[np.float64] = given / lengths[:, None]
     return unit
+
+
+def same_classes(wanted: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return where each class is among known ones, by its vector; -1 where it is none of them.
+
+    Args:
+        wanted: ``(C, E)``, of unit length.
+        known: ``(K, E)``, the same; the first of equal ones is found.
+    """
+    cosines = wanted @ known.T
+    return np.where(cosines.max(axis=1) >= _SAME, cosines.argmax(axis=1), -1)
 
 
 def unit_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -18,6 +19,7 @@ from zsl_bench.baselines.methods.inputs import Centring, unit_class_vectors, uni
 from zsl_bench.baselines.methods.kliep import CENTRES, kliep
 from zsl_bench.baselines.methods.mte_factors import ROUNDS, Factors, Moments, Shape
 from zsl_bench.baselines.methods.mte_specs import MTE, SPECS
+from zsl_bench.baselines.methods.settings import LEAST, check_settings
 from zsl_bench.baselines.methods.validation import ClassFold, choose, mean_class_accuracy
 from zsl_bench.errors import ModelError
 
@@ -71,20 +73,20 @@ class MteConfig:
     keep_videos: bool = True
 
     def __post_init__(self) -> None:
-        """Check the choices.
+        """Check the settings.
 
         Raises:
-            ModelError: There is no such match or way to prioritise, it lacks what it needs, or a
-                count is below 1.
+            ModelError: One cannot be used, or lacks what it needs.
         """
-        if min(self.rounds, self.centres, 1 if self.rank is None else self.rank) < 1:
-            raise _error("rank, rounds or centres below 1", "set whole numbers from 1")
-        for name, value, choices in (
-            ("match", self.match, ("word", "latent")),
-            ("prioritise", self.prioritise, ("none", "seen", "names")),
-        ):
-            if value not in choices:
-                raise _error(f"{name} {value!r}", f"choose among {', '.join(choices)}")
+        check_settings(
+            MTE.name,
+            self,
+            whole=dict.fromkeys(("rank", "rounds", "centres"), 1),
+            ranges=dict.fromkeys(
+                ("video_regulariser", "word_regulariser", "latent_floor"), (LEAST, math.inf)
+            ),
+            choices={"match": ("word", "latent"), "prioritise": ("none", "seen", "names")},
+        )
         if self.prioritise != "none" and not self.auxiliary_classes:
             raise _error("no auxiliary classes to weigh", "name them, or run mte without weights")
         if (self.prioritise == "names") != bool(self.unseen_vectors):
@@ -252,8 +254,11 @@ class Mte(FeatureMethod):
         self, arrays: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]
     ) -> FittedMte:
         """Make it of what was saved."""
-        if settings["prioritise"] not in SPECS:
-            raise KeyError(f"prioritise {settings['prioritise']!r}")
+        known = {"prioritise": tuple(SPECS), "match": ("word", "latent")}
+        for name, allowed in known.items():
+            if settings[name] not in allowed:
+                raise KeyError(f"{name} {settings[name]!r}")
+        float(settings["latent_floor"])
         return FittedMte(
             centring=Centring(mean=arrays["mean"]),
             factors=Factors(videos=arrays["videos"], words=arrays["words"], objectives=()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zsl_bench.baselines.methods.spec import MethodSpec
+from zsl_bench.baselines.methods.spec import UNIT_CLASSES, UNIT_VIDEOS, MethodSpec
 
 _XU = "Xu, Hospedales, Gong, ECCV 2016: abstract, notes on its data and a summary by others"
 
@@ -12,6 +12,8 @@ MTE = MethodSpec(
     fidelity="close",
     sources=(_XU,),
     assumed=(
+        UNIT_VIDEOS,
+        UNIT_CLASSES,
         "ridge on both factors (remembered)",
         "rank: by class-wise validation among 20, 40, 60 and 100",
         "regularisers: by class-wise validation among 10^-4 to 10^0",

@@ -13,17 +13,16 @@ import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from zsl_bench.baselines.methods.validation import HELD_OUT, class_folds, mean_class_accuracy
-from zsl_bench.errors import ModelError, near_matches
+from zsl_bench.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from zsl_bench.baselines.methods.base import FittedMethod, SeenVideos
     from zsl_bench.baselines.methods.inputs import ClipFeatures
-    from zsl_bench.baselines.methods.validation import ClassFold
 
 Selection = Literal["keep", "refit", "last"]
 SELECTIONS: tuple[Selection, ...] = ("keep", "refit", "last")
@@ -160,7 +159,9 @@ def trained(
     Raises:
         ModelError: The loss is not finite.
     """
-    fold = None if plan.selection == "last" else _parting(seen, plan)
+    fold = None
+    if plan.selection != "last":
+        fold = next(class_folds(seen, held_out=plan.held_out, rounds=1), None)
     if fold is None:
         return _run(seen, make, plan.steps)
     with seeded(seen.seed):
@@ -219,8 +220,7 @@ def as_tensor(vectors: NDArray[np.float64]) -> Tensor:
 
 def batches(videos: ClipFeatures, size: int = BATCH) -> Iterator[ClipFeatures]:
     """Yield the videos, few enough at a time for a recurrent network."""
-    for start in range(0, len(videos), size):
-        yield videos.take(np.arange(start, min(start + size, len(videos))))
+    return videos.chunks(size)
 
 
 def network_arrays(network: nn.Module) -> dict[str, NDArray[Any]]:
@@ -246,47 +246,6 @@ def restore_network(network: nn.Module, arrays: Mapping[str, NDArray[Any]]) -> N
         network.load_state_dict(state)
     except RuntimeError as error:
         raise ValueError("weights of another network") from error
-
-
-def check_settings(
-    method: str,
-    config: object,
-    *,
-    whole: Mapping[str, int],
-    ranges: Mapping[str, tuple[float, float]],
-    choices: Mapping[str, Sequence[str]],
-) -> None:
-    """Check the settings of a method.
-
-    Args:
-        method: Its name.
-        config: The settings.
-        whole: Those that are whole numbers, with the least value of each.
-        ranges: Those that are numbers, with the least and the greatest value of each.
-        choices: Those that are words, with what each may be.
-
-    Raises:
-        ModelError: One cannot be used.
-    """
-    for name, allowed in choices.items():
-        value = getattr(config, name)
-        if value not in allowed:
-            raise _setting_error(method, name, value, near_matches(str(value), allowed))
-    for name, smallest in whole.items():
-        value = getattr(config, name)
-        if not isinstance(value, int) or value < smallest:
-            raise _setting_error(method, name, value, f"give a whole number from {smallest}")
-    for name, (least, most) in ranges.items():
-        value = getattr(config, name)
-        if not isinstance(value, int | float) or not least <= value <= most:
-            raise _setting_error(method, name, value, f"give a number from {least:g} to {most:g}")
-
-
-def _parting(seen: SeenVideos, plan: Plan) -> ClassFold | None:
-    fold = next(class_folds(seen, held_out=plan.held_out, rounds=1), None)
-    if fold is None or len(fold.held_out.class_vectors) < 2:
-        return None
-    return fold if len(np.unique(fold.learned.labels)) > 1 else None
 
 
 def _run(
@@ -328,7 +287,3 @@ def _advance(learner: Learner, done: int) -> None:
             found=f"a loss that is not finite after {done + 1} steps",
             fix="lower learning_rate",
         )
-
-
-def _setting_error(method: str, name: str, value: object, fix: str) -> ModelError:
-    return ModelError(f"setting {name} of method {method}", found=repr(value), fix=fix)

@@ -5,6 +5,7 @@ One eigendecomposition serves every regulariser that is tried.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,7 +19,8 @@ from zsl_bench.baselines.methods.base import (
 )
 from zsl_bench.baselines.methods.inputs import Centring, unit_rows
 from zsl_bench.baselines.methods.self_training import SelfTrained, self_trained
-from zsl_bench.baselines.methods.spec import MethodSpec
+from zsl_bench.baselines.methods.settings import LEAST, check_settings
+from zsl_bench.baselines.methods.spec import UNIT_CLASSES, UNIT_VIDEOS, MethodSpec
 from zsl_bench.baselines.methods.validation import ClassFold, choose, mean_class_accuracy
 
 if TYPE_CHECKING:
@@ -40,7 +42,8 @@ RR = MethodSpec(
     fidelity="faithful",
     sources=(_XU,),
     assumed=(
-        "video vectors are centred and of unit length",
+        UNIT_VIDEOS,
+        UNIT_CLASSES,
         "lambda by class-wise validation among 10^-3 to 10^3",
     ),
 )
@@ -66,6 +69,16 @@ class RidgeConfig:
 
     regulariser: float | None = None
     neighbours: int = 100
+
+    def __post_init__(self) -> None:
+        """Check the settings.
+
+        Raises:
+            ModelError: One cannot be used.
+        """
+        check_settings(
+            RR.name, self, whole={"neighbours": 1}, ranges={"regulariser": (LEAST, math.inf)}
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

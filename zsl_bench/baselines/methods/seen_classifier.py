@@ -11,6 +11,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from zsl_bench.baselines.methods.inputs import Centring
+from zsl_bench.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -122,6 +123,9 @@ def descend(
         videos: How many videos there are.
         plan: How to move them.
         generator: Order of the videos; each is seen once before one is seen again.
+
+    Raises:
+        ModelError: The loss is not finite.
     """
     optimiser = torch.optim.Adam(parameters, lr=plan.learning_rate, weight_decay=plan.weight_decay)
     batches = _batches(videos, plan.batch_size, generator)
@@ -129,11 +133,32 @@ def descend(
         for group in optimiser.param_groups:
             group["lr"] = plan.learning_rate * plan.rate(step)
         optimiser.zero_grad()
-        loss(next(batches)).backward()  # type: ignore[no-untyped-call]
+        now = loss(next(batches))
+        if not bool(now.isfinite()):
+            raise ModelError(
+                "training on seen videos",
+                found=f"a loss that is not finite after {step + 1} steps",
+                fix="lower learning_rate",
+            )
+        now.backward()  # type: ignore[no-untyped-call]
         if plan.clip:
             torch.nn.utils.clip_grad_norm_(parameters, plan.clip)
         optimiser.step()
         yield step + 1
+
+
+def ranking_loss(scores: Tensor, labels: Tensor, *, margin: float) -> Tensor:
+    """Return the sum over wrong classes of ``max(0, margin - s_y + s_j)``, its mean over a batch.
+
+    Args:
+        scores: ``(B, C)``.
+        labels: ``(B,)`` columns of the true classes.
+        margin: By how much the true class should lead.
+    """
+    own = scores.gather(1, labels[:, None])
+    short = (margin - own + scores).clamp(min=0)
+    wrong = torch.ones_like(short).scatter(1, labels[:, None], 0.0)
+    return (short * wrong).sum(dim=1).mean()
 
 
 def train_to_best(

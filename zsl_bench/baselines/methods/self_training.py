@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zsl_bench.baselines.methods.base import FittedMethod
-from zsl_bench.baselines.methods.inputs import unit_rows
+from zsl_bench.baselines.methods.inputs import same_classes, unit_rows
 from zsl_bench.errors import ModelError
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from zsl_bench.baselines.methods.spec import MethodSpec
 
     Matrix = NDArray[np.float64]
-
-_SAME = 1 - 1e-9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,22 +65,28 @@ class SelfTrained(FittedMethod):
             raise TypeError(f"{self.base.spec.name} has no points of videos")
         if self.cosine:
             return unit_rows(embedded) @ unit_rows(points).T
-        difference = embedded[:, None, :] - points[None]
-        distances: Matrix = np.linalg.norm(difference, axis=2)
-        return -distances
+        return closeness(embedded, points)
 
 
-def self_trained(closeness: Matrix, embedded: Matrix, *, neighbours: int) -> Matrix:
+def closeness(embedded: Matrix, points: Matrix) -> Matrix:
+    """Return distances from videos ``(N, d)`` to classes ``(C, d)``, negated: ``(N, C)``."""
+    from scipy.spatial.distance import cdist
+
+    apart: Matrix = cdist(embedded, points)
+    return -apart
+
+
+def self_trained(close: Matrix, embedded: Matrix, *, neighbours: int) -> Matrix:
     """Return for each class the mean of the videos closest to it (Xu et al., 2015, Eq. 3).
 
     Args:
-        closeness: ``(N, C)``, higher is closer; the first video wins a tie.
+        close: ``(N, C)``, higher is closer; the first video wins a tie.
         embedded: ``(N, d)`` points of the videos.
         neighbours: How many; at most N over C, at least 1.
     """
-    videos, classes = closeness.shape
+    videos, classes = close.shape
     count = max(min(neighbours, videos // classes), 1)
-    nearest = np.argsort(-closeness, axis=0, kind="stable")[:count]
+    nearest = np.argsort(-close, axis=0, kind="stable")[:count]
     moved: Matrix = embedded[nearest].mean(axis=0)
     return moved
 
@@ -93,9 +97,8 @@ def positions_among(wanted: Matrix, known: Matrix, name: str) -> NDArray[np.intp
     Raises:
         ModelError: One is none of them.
     """
-    same = wanted @ known.T
-    found: NDArray[np.intp] = same.argmax(axis=1)
-    if (same.max(axis=1) < _SAME).any():
+    found = same_classes(wanted, known)
+    if (found < 0).any():
         raise ModelError(
             f"score with {name}",
             found="a candidate that it was not adapted to",

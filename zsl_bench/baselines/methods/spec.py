@@ -8,6 +8,9 @@ from typing import Literal, get_args
 from zsl_bench.errors import ModelError
 
 Fidelity = Literal["faithful", "close", "reconstruction", "stand-in"]
+UNIT_VIDEOS = "video vectors are centred on seen ones and of unit length"
+UNIT_CLASSES = "class vectors are of unit length"
+"""What many methods assume, in the words of all."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,17 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zsl_bench.baselines.methods.catalogue import known_methods, load_method
-from zsl_bench.errors import WeightsError
+from zsl_bench.baselines.methods.catalogue import installed_method
+from zsl_bench.baselines.methods.fair_filter import FAIR_FILTER, FairFitted
+from zsl_bench.errors import ModelError, WeightsError
 from zsl_bench.files import atomic_write, read_json, sha256_bytes, write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from zsl_bench.baselines.methods.base import FittedMethod
 
 ARRAYS, SETTINGS = "arrays.safetensors", "method.json"
 _FORMAT = 1
+_DAMAGED = (TypeError, ValueError, OverflowError)
 
 
 def save_method(fitted: FittedMethod, folder: Path) -> Path:
@@ -56,13 +61,7 @@ def load_fitted(folder: Path) -> FittedMethod:
 
     asked = f"fitted method {folder}"
     about = _settings(folder, asked)
-    name = about["method"].partition("+")[0]
-    if name not in known_methods():
-        raise WeightsError(
-            asked,
-            found=f"the method {name!r}, which is not installed",
-            fix="install the package that brings it; a file names no code to run",
-        )
+    restored = _restorer(about["method"], asked)
     try:
         content = (folder / ARRAYS).read_bytes()
     except OSError as error:
@@ -72,10 +71,26 @@ def load_fitted(folder: Path) -> FittedMethod:
     if sha256_bytes(content) != about["arrays_sha256"]:
         raise WeightsError(asked, found="arrays of another method", fix="fit it again")
     try:
-        arrays = load(content)
-        return load_method(name).restored(arrays, about["settings"])
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        arrays = _finite(load(content))
+        return restored(arrays, about["settings"])
+    except (SafetensorError, LookupError, AttributeError, *_DAMAGED) as error:
         raise WeightsError(asked, found=f"damaged arrays ({error})", fix="fit it again") from error
+
+
+def _finite(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{name}, which is not finite")
+    return arrays
+
+
+def _restorer(name: str, asked: str) -> Callable[..., FittedMethod]:
+    if name.partition("+")[0] == FAIR_FILTER:
+        return FairFitted.restored
+    try:
+        return installed_method(name).restored
+    except ModelError as error:
+        raise WeightsError(asked, found=f"{error.asked}, {error.found}", fix=error.fix) from error
 
 
 def _settings(folder: Path, asked: str) -> dict[str, Any]:

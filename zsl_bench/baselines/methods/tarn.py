@@ -21,7 +21,7 @@ from zsl_bench.baselines.methods.recurrent import (
     seeded,
     trained,
 )
-from zsl_bench.baselines.methods.spec import MethodSpec
+from zsl_bench.baselines.methods.spec import UNIT_CLASSES, MethodSpec
 from zsl_bench.baselines.methods.tarn_network import TarnConfig, TarnNetwork
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ TARN = MethodSpec(
         "unofficial few-shot code, Seleucia/TARN",
     ),
     assumed=(
+        UNIT_CLASSES,
         "form: a relation score of segments, not a regression to word vectors",
         "attention: over the segments; over class rows it is 1 everywhere, the same as none",
         "rescale: attention times the number of segments, so that uniform attention is none",

@@ -12,10 +12,10 @@ from torch import nn
 from zsl_bench.baselines.methods.recurrent import (
     SELECTIONS,
     Selection,
-    check_settings,
     masked_mean,
     run_recurrent,
 )
+from zsl_bench.baselines.methods.settings import check_settings
 from zsl_bench.baselines.methods.validation import HELD_OUT
 
 if TYPE_CHECKING:

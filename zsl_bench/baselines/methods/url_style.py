@@ -6,6 +6,7 @@ them, and a space that seen videos and names share. Every step and number is our
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,8 +17,8 @@ from zsl_bench.baselines.methods.base import FeatureMethod, FittedMethod, SeenVi
 from zsl_bench.baselines.methods.inputs import Centring, unit_rows
 from zsl_bench.baselines.methods.nmf import nonnegative_factors
 from zsl_bench.baselines.methods.ridge import class_sums
-from zsl_bench.baselines.methods.spec import MethodSpec
-from zsl_bench.errors import ModelError
+from zsl_bench.baselines.methods.settings import LEAST, check_settings
+from zsl_bench.baselines.methods.spec import UNIT_CLASSES, MethodSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +37,7 @@ URL_STYLE = MethodSpec(
     sources=("Zhu et al., CVPR 2018: abstract and notes by readers",),
     assumed=(
         "all of it: the original's frame features, kernel, objective and adaptation are not there",
+        UNIT_CLASSES,
         "clips are centred on seen videos",
         "bags: 2 a class, by k-means from 3 starts",
         "rank: 60, at most the classes; rounds: 300 of multiplicative updates",
@@ -46,7 +48,7 @@ URL_STYLE_RIDGE = replace(
     URL_STYLE,
     name="url-style+ridge",
     title="URL-style with ridge regression, not a reproduction (after Zhu et al., 2018)",
-    assumed=(*URL_STYLE.assumed[:3], "semantic: ridge", "regulariser: 1"),
+    assumed=(*URL_STYLE.assumed[:4], "semantic: ridge", "regulariser: 1"),
 )
 
 
@@ -69,23 +71,18 @@ class UrlStyleConfig:
     regulariser: float = 1.0
 
     def __post_init__(self) -> None:
-        """Check the choice.
+        """Check the settings.
 
         Raises:
-            ModelError: There is no such way to names, or a count is below 1.
+            ModelError: One cannot be used.
         """
-        if min(self.bags, self.rank, self.rounds) < 1:
-            raise ModelError(
-                "settings of method url-style",
-                found="bags, rank or rounds below 1",
-                fix="set whole numbers from 1",
-            )
-        if self.semantic not in ("nmf", "ridge"):
-            raise ModelError(
-                "semantic of method url-style",
-                found=repr(self.semantic),
-                fix="choose among nmf, ridge",
-            )
+        check_settings(
+            URL_STYLE.name,
+            self,
+            whole=dict.fromkeys(("bags", "rank", "rounds"), 1),
+            ranges={"regulariser": (LEAST, math.inf)},
+            choices={"semantic": ("nmf", "ridge")},
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

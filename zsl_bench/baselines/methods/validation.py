@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Choice = TypeVar("Choice")
 HELD_OUT = 0.2
 ROUNDS = 3
+_SIDE = 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,9 +39,9 @@ def class_folds(
 ) -> Iterator[ClassFold]:
     """Yield partings of the seen classes, drawn at random.
 
-    A fifth of the classes, as in the code that the authors of ESZSL published; at least one, and at
-    least one is left to learn from. Classes without a video are never held out. With fewer than two
-    classes that have videos there is no parting.
+    A fifth of the classes, as in the code that the authors of ESZSL published; at least two, as one
+    alone is always recognised, and at least two are left to learn from. Classes without a video are
+    never held out. With fewer than four classes that have videos there is no parting.
 
     Args:
         seen: Videos of seen classes.
@@ -48,8 +49,8 @@ def class_folds(
         rounds: How many partings.
     """
     present = np.unique(seen.labels)
-    count = min(max(round(held_out * len(present)), 1), len(present) - 1)
-    if count < 1:
+    count = min(max(round(held_out * len(present)), _SIDE), len(present) - _SIDE)
+    if count < _SIDE:
         return
     generator = np.random.default_rng([seen.seed, 20])
     for _ in range(rounds):
