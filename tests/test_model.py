@@ -23,12 +23,9 @@ from zsl_bench.model import (
     declaration_json,
     guarded,
     is_scoring,
-    is_versioned,
     parse_settings,
-    source_digest,
-    weights_digest,
-    weights_identity,
 )
+from zsl_bench.model_digest import is_versioned, source_digest, weights_digest, weights_identity
 from zsl_bench.video import ClipSpec
 
 UCF = load_class_set("ucf101")

@@ -20,7 +20,8 @@ from zsl_bench.adapters import mteb as adapter
 from zsl_bench.adapters.remote_code import no_remote_code
 from zsl_bench.classes import class_set_from_names, load_class_set
 from zsl_bench.errors import ModelError
-from zsl_bench.model import LoadOptions, weights_digest
+from zsl_bench.model import LoadOptions
+from zsl_bench.model_digest import weights_digest
 from zsl_bench.registry import load_model
 from zsl_bench.testing import check_model
 

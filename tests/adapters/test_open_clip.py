@@ -18,7 +18,8 @@ from zsl_bench.adapters import open_clip as adapter
 from zsl_bench.classes import class_set_from_names
 from zsl_bench.errors import ModelError
 from zsl_bench.hub import HubSnapshot
-from zsl_bench.model import LoadOptions, weights_digest
+from zsl_bench.model import LoadOptions
+from zsl_bench.model_digest import weights_digest
 from zsl_bench.registry import load_model
 from zsl_bench.testing import check_model
 from zsl_bench.video import load_clips

@@ -20,7 +20,8 @@ from zsl_bench.adapters import open_clip_texts as texts_of
 from zsl_bench.classes import class_set_from_names
 from zsl_bench.errors import ModelError
 from zsl_bench.hub import HubSnapshot
-from zsl_bench.model import LoadOptions, weights_digest
+from zsl_bench.model import LoadOptions
+from zsl_bench.model_digest import weights_digest
 
 COMMIT = "c" * 40
 CONFIG = {

@@ -11,7 +11,8 @@ from zsl_bench.adapters.transformers import load
 from zsl_bench.adapters.video_text import VideoTextModel, XClipModel
 from zsl_bench.classes import class_set_from_names, load_class_set
 from zsl_bench.errors import ModelError
-from zsl_bench.model import LoadOptions, is_scoring, weights_digest
+from zsl_bench.model import LoadOptions, is_scoring
+from zsl_bench.model_digest import weights_digest
 from zsl_bench.testing import check_model
 from zsl_bench.video.transform import transform_frames
 

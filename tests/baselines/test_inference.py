@@ -13,7 +13,8 @@ from zsl_bench.baselines.baseline import BaselineModel, NetworkConfig
 from zsl_bench.baselines.inference import FastNetwork, flatten_convolutions, fold_batch_norms
 from zsl_bench.baselines.networks import ARCHITECTURES, create_network
 from zsl_bench.device import Acceleration, is_accelerating
-from zsl_bench.model import ModelCard, state_digest, weights_digest
+from zsl_bench.model import ModelCard
+from zsl_bench.model_digest import state_digest, weights_digest
 
 
 def lived_in(module, seed=0):

@@ -21,7 +21,8 @@ from zsl_bench.classes import class_set_from_names
 from zsl_bench.errors import ModelError, WeightsError
 from zsl_bench.files import read_asset, sha256_file
 from zsl_bench.hub import HubSnapshot
-from zsl_bench.model import UsesWordVectors, ZeroShotModel, weights_digest
+from zsl_bench.model import UsesWordVectors, ZeroShotModel
+from zsl_bench.model_digest import weights_digest
 from zsl_bench.testing import check_model
 from zsl_bench.video import ClipSpec
 

@@ -15,7 +15,7 @@ from zsl_bench.baselines.models import random_model
 from zsl_bench.baselines.weights import load_weights, save_weights
 from zsl_bench.classes import class_set_from_names, load_class_set
 from zsl_bench.errors import ResultError, WeightsError, WordVectorError
-from zsl_bench.model import weights_digest
+from zsl_bench.model_digest import weights_digest
 from zsl_bench.wordvectors import WordVectors
 
 K400 = "R2Plus1D_18_Weights.KINETICS400_V1"

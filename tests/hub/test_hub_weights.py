@@ -16,7 +16,7 @@ import json, sys
 from pathlib import Path
 from zsl_bench.errors import ZslBenchError
 from zsl_bench.hub import fetch_snapshot
-from zsl_bench.model import weights_digest
+from zsl_bench.model_digest import weights_digest
 from zsl_bench.registry import load_model
 
 def tiny():

@@ -510,3 +510,58 @@ def test_the_page_in_a_browser(place, browser_page):
     assert visit.page.locator("#table-1 tbody tr").count() == 5
     assert visit.problems == []
     assert visit.requests == []
+
+
+def test_a_file_of_the_command_line_stands_for_one_feature_set(place):
+    config = load_comparison("compare.toml", data={"inner": "other.safetensors"})
+    assert config.features[0].files["inner"] == Path("other.safetensors")
+    for data in ({"ucf101": "x"}, {"unknown/ucf101": "x"}):
+        with pytest.raises(ZslBenchError, match="r2plus1d-664/ucf101=FILE"):
+            load_comparison(data=data)
+    first, second = load_comparison(data={"r2plus1d-664/ucf101": "x"}).features
+    assert (first.files["ucf101"], second.files["ucf101"].name) == (Path("x"), "ucf101.safetensors")
+
+
+def test_a_filter_that_leaves_nothing_stops_its_own_rows_only(place, monkeypatch):
+    real = SplitMaker.splits
+
+    def failing(self, row, *, present=None, fair=False):
+        if fair:
+            raise ZslBenchError("split", found="no class left to learn from", fix="more data sets")
+        return real(self, row, present=present)
+
+    monkeypatch.setattr(SplitMaker, "splits", failing)
+    rows = rows_of(planned())
+    assert "no class left" in rows["cross", "fair-filter+rr"].reason
+    assert rows["cross", "rr"].state == "not run"
+
+
+@pytest.mark.parametrize("error", [KeyError("seen"), ImportError("no sklearn"), AttributeError()])
+def test_any_ordinary_error_of_a_method_is_a_failure_of_its_cell(place, monkeypatch, error):
+    from zsl_bench.workflows.compared import run
+
+    def broken(cell):
+        raise error
+
+    monkeypatch.setattr(run, "measure", broken)
+    outcome = run_comparison(planned(), only=["net.half.rr.01.0"])
+    assert type(error).__name__ in outcome.failed["net.half.rr.01.0"]
+
+
+def test_every_class_keeps_a_source_when_seen_videos_are_held_out(place):
+    from zsl_bench.workflows.compared.data import _held_out
+
+    file = planned().combinations[0].features.files["inner"]
+    rows = np.arange(12)
+    for groups, most in (("aabbccddeeff", 0), ("abababababab", 6), ("abcdefghijkl", 2)):
+        made = replace(file, groups=tuple(groups) + file.groups[12:],
+                       labels=np.concatenate([np.repeat(np.arange(6), 2), file.labels[12:]]))  # fmt: skip
+        for number in range(1, 9):
+            if not most:
+                with pytest.raises(ZslBenchError, match="every class has videos of one source"):
+                    _held_out(made, rows, number)
+                continue
+            out = _held_out(made, rows, number)
+            assert out.sum() == most
+            assert set(made.labels[rows[~out]]) == set(range(6))
+            assert not {groups[i] for i in rows[out]} & {groups[i] for i in rows[~out]}

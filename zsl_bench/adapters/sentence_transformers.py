@@ -8,7 +8,7 @@ from zsl_bench.adapters.common import locate, require
 from zsl_bench.adapters.remote_code import load_guarded
 from zsl_bench.errors import ModelError
 from zsl_bench.files import sha256_file, sha256_json
-from zsl_bench.model import state_digest
+from zsl_bench.model_digest import state_digest
 
 if TYPE_CHECKING:
     from pathlib import Path

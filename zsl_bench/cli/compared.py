@@ -93,7 +93,7 @@ def _run(plan: ComparedPlan, choices: ComparedChoices) -> None:
         raise ZslBenchError(
             f"study {plan.config.name}",
             found=f"no row that can be run: {problems.most_common(1)[0][0]}",
-            fix="name feature files with --data DATASET=FILE; --dry-run tells every row",
+            fix="name feature files with --data [FEATURES/]DATASET=FILE; --dry-run tells every row",
         )
     try:
         outcome = run_comparison(plan, only=choices.only, progress=_Notes())

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from zsl_bench.device import is_accelerating
 from zsl_bench.files import sha256_file, sha256_json
-from zsl_bench.model import gives_scores, is_versioned, source_digest
+from zsl_bench.model import gives_scores
+from zsl_bench.model_digest import is_versioned, source_digest
 from zsl_bench.provenance import package_versions
 from zsl_bench.video import clip_policy, decoder_id, resizer_id
 

@@ -33,10 +33,9 @@ from zsl_bench.model import (
     gives_scores,
     guarded,
     is_scoring,
-    is_versioned,
     scores_videos,
-    weights_identity,
 )
+from zsl_bench.model_digest import is_versioned, weights_identity
 from zsl_bench.video import clip_policy
 from zsl_bench.video.decoders import PYAV, TORCHCODEC_CUDA
 

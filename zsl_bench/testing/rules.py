@@ -8,7 +8,8 @@ import numpy as np
 
 from zsl_bench.device import is_accelerating
 from zsl_bench.errors import ModelError, ZslBenchError, listing
-from zsl_bench.model import ModelCard, check_is_model, gives_scores, state_digest
+from zsl_bench.model import ModelCard, check_is_model, gives_scores
+from zsl_bench.model_digest import state_digest
 from zsl_bench.testing.ruling import Seen, rule_maker
 from zsl_bench.testing.trial import BATCH
 

@@ -18,7 +18,8 @@ from zsl_bench.baselines.models import load_from_path
 from zsl_bench.cli.download_weights import weights as download_weights
 from zsl_bench.errors import WeightsError
 from zsl_bench.files import sha256_file
-from zsl_bench.model import LoadOptions, weights_digest
+from zsl_bench.model import LoadOptions
+from zsl_bench.model_digest import weights_digest
 from zsl_bench.registry import load_model
 from zsl_bench.wordvectors import WordVectors, load_word_vectors
 

@@ -11,7 +11,8 @@ import torch
 from zsl_bench.assessment.result import build_result
 from zsl_bench.assessment.scored import ClassColumns, Clips, Scored, Sight
 from zsl_bench.classes import ClassSet, class_set_from_names
-from zsl_bench.model import ModelCard, weights_digest
+from zsl_bench.model import ModelCard
+from zsl_bench.model_digest import weights_digest
 from zsl_bench.protocols import resolve_protocol
 from zsl_bench.verdict import Declared, zero_shot_verdicts
 from zsl_bench.videos import Manifest, Video

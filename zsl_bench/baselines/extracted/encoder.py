@@ -9,7 +9,7 @@ import torch
 
 from zsl_bench.baselines.extracted.record import EMBED_CLIPS, FEATURES
 from zsl_bench.errors import ModelError
-from zsl_bench.model import source_digest, weights_identity
+from zsl_bench.model_digest import source_digest, weights_identity
 
 if TYPE_CHECKING:
     from torch import Tensor

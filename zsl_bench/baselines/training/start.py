@@ -20,7 +20,7 @@ from zsl_bench.baselines.networks import create_network
 from zsl_bench.baselines.weights import CONFIG_FILE, MODEL_FILE, load_weights
 from zsl_bench.classes import with_rules
 from zsl_bench.errors import WeightsError, listing
-from zsl_bench.model import state_digest
+from zsl_bench.model_digest import state_digest
 from zsl_bench.splits import class_list
 from zsl_bench.state_files import (
     PICKLE_SUFFIXES,

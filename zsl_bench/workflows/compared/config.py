@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zsl_bench.errors import ZslBenchError, near_matches
+from zsl_bench.errors import ZslBenchError, listing, near_matches
 from zsl_bench.files import asset_path
 from zsl_bench.overlap import DEFAULT_THRESHOLD, check_threshold
 
@@ -19,7 +19,7 @@ KIND = "compared-methods"
 FILLED = ("auxiliary_classes", "unseen_vectors")
 """Settings of a method that the plan can fill in, from the split at hand."""
 _ASSETS = ("studies", "compared")
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,79}")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,47}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +130,8 @@ def load_comparison(
     Args:
         reference: A bundled name, or a TOML file. Paths in it are relative to where the command
             runs.
-        data: Feature files by data set, instead of those of every feature set.
+        data: Feature files instead of those of the file: by data set where there is one feature
+            set, and by ``FEATURES/DATASET`` where there are several.
         out: The folder, instead of that of the file.
 
     Raises:
@@ -154,7 +155,7 @@ def load_comparison(
     config = ComparedConfig(
         name=name,
         out=Path(out or top.text("out", f"studies/{name}")),
-        features=tuple(_features(one, data or {}) for one in top.tables("features")),
+        features=_given(tuple(map(_features, top.tables("features"))), data or {}, asked),
         methods=tuple(_method(one, quick=quick) for one in top.tables("methods")),
         protocols=tuple(_protocol(one) for one in top.tables("protocols")),
         description=top.text("description", ""),
@@ -181,10 +182,29 @@ def _read(path: Path, asked: str, reference: str) -> dict[str, Any]:
         ) from error
 
 
-def _features(table: _Table, data: Mapping[str, str]) -> FeatureSet:
+def _features(table: _Table) -> FeatureSet:
     files = {name: Path(table.text(name)) for name in table.content}
     table.finish()
-    return FeatureSet(name=table.name, files={**files, **{k: Path(v) for k, v in data.items()}})
+    return FeatureSet(name=table.name, files=files)
+
+
+def _given(
+    features: tuple[FeatureSet, ...], data: Mapping[str, str], asked: str
+) -> tuple[FeatureSet, ...]:
+    """Put the files of the command line in; one file never stands for several feature sets."""
+    files = {one.name: dict(one.files) for one in features}
+    for key, path in data.items():
+        name, slash, dataset = key.rpartition("/")
+        if not slash and len(features) == 1:
+            name = features[0].name
+        if name not in files or not dataset:
+            raise ZslBenchError(
+                asked,
+                found=f"a file for {key!r} and the feature sets {listing(files)}",
+                fix=f"write {next(iter(files))}/{dataset or 'DATASET'}=FILE",
+            )
+        files[name][dataset] = Path(path)
+    return tuple(FeatureSet(name=name, files=own) for name, own in files.items())
 
 
 def _method(table: _Table, *, quick: bool) -> MethodRow:
@@ -295,7 +315,7 @@ class _Table:
                 raise ZslBenchError(
                     self.asked,
                     found=f"{name}.{key} = {value!r}",
-                    fix=f"write [{name}.NAME] with a name of letters, digits, dots, + and -",
+                    fix=f"write [{name}.NAME] by at most 48 letters, digits, dots, + and -",
                 )
             found.append(_Table(value, f"{self.asked}, {name}.{key}", key))
         return found

@@ -160,7 +160,8 @@ def split_videos(
     """Take the videos of a split out of the files.
 
     In a generalised protocol a fifth of the sources of the test set's seen videos is held out, so
-    that no source is on both sides; the draw depends on the split's number only.
+    that no source is on both sides and every class keeps one to learn from; the draw depends on the
+    split's number only.
 
     Raises:
         DatasetError: No video of an unseen class is there, or none is left on one side.
@@ -203,16 +204,23 @@ def split_videos(
 
 def _held_out(file: ClipFile, rows: NDArray[np.intp], number: int) -> NDArray[np.bool_]:
     groups = np.array([file.groups[row] for row in rows])
+    labels = file.labels[rows]
     names = np.unique(groups)
-    if len(names) < 2:
+    count = max(round(HELD_OUT * len(names)), 1)
+    out = np.zeros(len(rows), dtype=np.bool_)
+    for name in names[np.random.default_rng([number, len(names)]).permutation(len(names))]:
+        more = out | (groups == name)
+        if set(labels[~more].tolist()) == set(labels.tolist()):
+            out = more
+            count -= 1
+        if not count:
+            break
+    if not out.any():
         raise DatasetError(
             f"held-out seen videos of {file.source}",
-            found="videos of one source only, which cannot be on both sides",
+            found="every class has videos of one source only, which cannot be on both sides",
             fix="extract features of more videos",
         )
-    count = min(max(round(HELD_OUT * len(names)), 1), len(names) - 1)
-    chosen = np.random.default_rng([number, len(names)]).permutation(len(names))[:count]
-    out: NDArray[np.bool_] = np.isin(groups, names[chosen])
     return out
 
 

@@ -150,6 +150,7 @@ class _Planner:
         self.maker: SplitMaker | None = None
         self.leakage: tuple[dict[str, Any], ...] = ()
         self.splits: dict[bool, tuple[ClassSplit, ...]] = {}
+        self.unfair = ""
         if not self.problem:
             try:
                 self._prepare()
@@ -164,10 +165,13 @@ class _Planner:
             allow_approximate=config.allow_approximate,
             threshold=config.threshold,
         )
-        for fair in {row.fair for row in config.methods}:
-            self.splits[fair] = self.maker.splits(
-                self.protocol, present=self.features.present, fair=fair
-            )
+        present = self.features.present
+        self.splits[False] = self.maker.splits(self.protocol, present=present)
+        if any(row.fair for row in config.methods):
+            try:
+                self.splits[True] = self.maker.splits(self.protocol, present=present, fair=True)
+            except ZslBenchError as error:
+                self.unfair = str(error)
         self.leakage = tuple(self.features.leakage(self.protocol.train, self.protocol.test, config))
 
     def row(self, method: MethodRow) -> Combination:
@@ -190,13 +194,9 @@ class _Planner:
 
     def _unfit(self, row: MethodRow) -> str:
         """Say why a method has no row under the protocol, or nothing."""
-        others = set(self.protocol.train) - {self.protocol.test}
-        if row.fair and not others:
-            return "its filter is for classes of other data sets, and the protocol has none"
-        if "auxiliary_classes" in row.fill and not others:
-            return "it weighs videos of other data sets, and the protocol has none"
-        if row.fill == ("auxiliary_classes",) and self.protocol.test not in self.protocol.train:
-            return "it weighs by seen videos of the test set, and the protocol has none"
+        lacking = self._lacking(row)
+        if lacking:
+            return lacking
         try:
             method = _loaded(row.method)
             if not row.fill:
@@ -206,6 +206,17 @@ class _Planner:
         if method.spec.generalised_only and not self.protocol.generalised:
             return "it only changes generalised scores, and the protocol has none"
         return ""
+
+    def _lacking(self, row: MethodRow) -> str:
+        """Say what the protocol lacks that a row needs, or nothing."""
+        others = set(self.protocol.train) - {self.protocol.test}
+        if row.fair and not others:
+            return "its filter is for classes of other data sets, and the protocol has none"
+        if "auxiliary_classes" in row.fill and not others:
+            return "it weighs videos of other data sets, and the protocol has none"
+        if row.fill == ("auxiliary_classes",) and self.protocol.test not in self.protocol.train:
+            return "it weighs by seen videos of the test set, and the protocol has none"
+        return self.unfair if row.fair else ""
 
     def _cell(self, made: Combination, split: ClassSplit, seed: int) -> Cell:
         row, protocol = made.method, self.protocol

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _CLAIMS = "claims"
 _POLL = 0.5
 _LONGEST_REASON = 400
+_FAILURES = (
+    ZslBenchError, ArithmeticError, AssertionError, AttributeError, ImportError, LookupError,
+    MemoryError, NameError, OSError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
 
 
 class ComparedProgress(Protocol):
@@ -119,9 +123,11 @@ def _attempt(cell: Cell, folder: Path, outcome: ComparedOutcome) -> None:
     failure = folder / FAILURES / cell.file
     try:
         result = measure(cell)
-    except (ZslBenchError, ArithmeticError, OSError, RuntimeError, MemoryError, TypeError,
-            ValueError) as error:  # fmt: skip
-        reason = one_line(str(error))[:_LONGEST_REASON] or type(error).__name__
+    except _FAILURES as error:
+        told = (
+            str(error) if isinstance(error, ZslBenchError) else f"{type(error).__name__}: {error}"
+        )
+        reason = one_line(told)[:_LONGEST_REASON]
         outcome.failed[cell.id] = reason
         write_json(failure, {"id": cell.id, "digest": cell.digest, "reason": reason})
         return

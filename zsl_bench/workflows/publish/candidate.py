@@ -12,7 +12,7 @@ from zsl_bench.classes import bundled_class_sets, load_class_set
 from zsl_bench.errors import WeightsError, WordVectorError, listing, one_line
 from zsl_bench.files import read_json
 from zsl_bench.hub import FILES
-from zsl_bench.model import weights_digest
+from zsl_bench.model_digest import weights_digest
 from zsl_bench.wordvectors import WordVectors, class_vectors, load_word_vectors
 from zsl_bench.workflows.publish.evidence import OTHER_VECTORS, Measured, read_evidence
 

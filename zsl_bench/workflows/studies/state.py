@@ -206,7 +206,7 @@ def weights_state(weights: Path, folder: Path) -> str:
         told = read_json(stamp, what="digest of the weights")
         if isinstance(told, dict) and told.get(_TENSORS) == tensors:
             return str(told.get("state"))
-    from zsl_bench.model import state_digest
+    from zsl_bench.model_digest import state_digest
     from zsl_bench.state_files import read_tensors
 
     state = state_digest(read_tensors(weights / _TENSORS)[0])
