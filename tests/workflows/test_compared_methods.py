@@ -554,8 +554,8 @@ def test_every_class_keeps_a_source_when_seen_videos_are_held_out(place):
     file = planned().combinations[0].features.files["inner"]
     rows = np.arange(12)
     for groups, most in (("aabbccddeeff", 0), ("abababababab", 6), ("abcdefghijkl", 2)):
-        made = replace(file, groups=tuple(groups) + file.groups[12:],
-                       labels=np.concatenate([np.repeat(np.arange(6), 2), file.labels[12:]]))  # fmt: skip
+        labels = np.concatenate([np.repeat(np.arange(6), 2), file.labels[12:]])
+        made = replace(file, groups=tuple(groups) + file.groups[12:], labels=labels)
         for number in range(1, 9):
             if not most:
                 with pytest.raises(ZslBenchError, match="every class has videos of one source"):

@@ -27,8 +27,8 @@ class BackboneRecord:
     Attributes:
         card: Its card, completed by what a user declared where it was silent; the policy is the
             one that cut the clips.
-        weights: What identifies its weights, as :func:`zsl_bench.model_digest.weights_identity` has it,
-            and its code.
+        weights: What identifies its weights, as
+            :func:`zsl_bench.model_digest.weights_identity` has it, and its code.
         output: What the features are: ``features`` (before the model's last layer) or
             ``embed_clips`` (its clip vectors).
         reference: How it was named, such as ``path:weights``; None for a loaded model.

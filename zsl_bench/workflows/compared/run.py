@@ -101,6 +101,8 @@ def run_comparison(
             if len(waiting) == len(left):
                 time.sleep(_POLL)
             left = waiting
+        if len(outcome.done) == len(plan.cells):
+            claims.sweep()
     return outcome
 
 
