@@ -110,7 +110,8 @@ def joined(rows: Matrix, neighbours: int) -> Matrix:
     nearest = np.argsort(apart, axis=1, kind="stable")[:, : neighbours + 1]
     weights = np.zeros_like(apart)
     np.put_along_axis(weights, nearest, 1.0, axis=1)
-    return np.maximum(weights, weights.T)
+    both: Matrix = np.maximum(weights, weights.T)
+    return both
 
 
 def _of_all_pairs(rows: Matrix, labels: Labels, *, by_size: bool) -> Scatters:
